@@ -1,0 +1,131 @@
+"""Who is here: users, the namespaces they own, organizations, access tokens."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+
+class User(AbstractUser):
+    """A person (or a service account). The username is also the name of the person's namespace."""
+
+    fullname = models.CharField(max_length=100, blank=True)
+    bio = models.CharField(max_length=300, blank=True)
+    email_verified = models.BooleanField(default=False)
+    is_suspended = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(Lower("username"), name="user_username_ci", violation_error_message="This name is taken.")
+        ]
+
+    def display_name(self) -> str:
+        """The full name, or the username where none was given."""
+        return self.fullname or self.username
+
+
+class Organization(models.Model):
+    """A group of people that owns repos together."""
+
+    fullname = models.CharField(max_length=100, blank=True)
+    website = models.URLField(blank=True)
+    details = models.CharField(max_length=300, blank=True)
+    # Whether a repo whose creator names no visibility starts private.
+    private_by_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.fullname or f"organization {self.pk}"
+
+
+class Namespace(models.Model):
+    """The first half of a repo id; owned by exactly one user or one organization."""
+
+    name = models.CharField(max_length=96)
+    user = models.OneToOneField(User, models.CASCADE, null=True, blank=True, related_name="namespace")
+    organization = models.OneToOneField(Organization, models.CASCADE, null=True, blank=True, related_name="namespace")
+    used_bytes = models.BigIntegerField(default=0)
+    quota_bytes = models.BigIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(Lower("name"), name="namespace_name_ci"),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, organization__isnull=True)
+                | Q(user__isnull=True, organization__isnull=False),
+                name="namespace_one_owner",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_organization(self) -> bool:
+        return self.organization_id is not None
+
+    def display_name(self) -> str:
+        """What people call the owner."""
+        if self.user is not None:
+            return self.user.display_name()
+        return (self.organization.fullname if self.organization else "") or self.name
+
+
+class Role(models.TextChoices):
+    """What a member may do, in the field's names (`roleInOrg`)."""
+
+    READ = "read"
+    CONTRIBUTOR = "contributor"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+class Membership(models.Model):
+    """One person's role in one organization."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.READ)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["organization", "user"], name="membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role}"
+
+
+class TokenRole(models.TextChoices):
+    """The wire's names for what a token may do (`auth.accessToken.role`)."""
+
+    READ = "read"
+    WRITE = "write"
+    FINE_GRAINED = "fineGrained"
+
+
+class AccessToken(models.Model):
+    """A bearer token; only its hash is kept. `scopes` narrows a fine-grained token.
+
+    Scopes: `{"repos": {"model:ns/name": "write", "dataset:ns/name": "read"}, "namespaces": {"ns": "write"},
+    "run": "<uuid>", "attempt": 2}`; a token with `run` reaches nothing but what it lists.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="access_tokens")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=12)
+    hash = models.CharField(max_length=64, unique=True)
+    role = models.CharField(max_length=16, choices=TokenRole.choices, default=TokenRole.READ)
+    scopes = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

@@ -1,0 +1,91 @@
+"""Typed readers of environment variables that fail loudly on a bad value."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def env_str(name: str, default: str) -> str:
+    """The variable's text, or the default when it is unset or empty."""
+    return os.environ.get(name) or default
+
+
+def env_bool(name: str, default: bool) -> bool:
+    """Only `True` and `False` are accepted: a typo must not silently mean no."""
+    value = os.environ.get(name)
+    if not value:
+        return default
+    if value not in ("True", "False"):
+        raise ImproperlyConfigured(f"{name} must be True or False, got {value!r}")
+    return value == "True"
+
+
+def env_int(name: str, default: int) -> int:
+    """A whole number, or ImproperlyConfigured."""
+    value = os.environ.get(name)
+    if not value:
+        return default
+    try:
+        return int(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number, got {value!r}") from error
+
+
+def env_secret(name: str, fallback_file: Path) -> str:
+    """The secret from NAME, from the file NAME_FILE names, or made once and kept in `fallback_file`."""
+    value = os.environ.get(name)
+    if value:
+        return value
+    named = os.environ.get(f"{name}_FILE")
+    if named:
+        return Path(named).read_text().strip()
+    return _kept_secret(fallback_file)
+
+
+def _kept_secret(path: Path) -> str:
+    from django.core.management.utils import get_random_secret_key
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # O_EXCL decides between two processes that start at once; the loser reads the winner's key.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _nonempty_text(path)
+    with os.fdopen(handle, "w") as file:
+        secret = get_random_secret_key()
+        file.write(secret)
+    return secret
+
+
+def _nonempty_text(path: Path) -> str:
+    import time
+
+    for _ in range(50):
+        text = path.read_text().strip()
+        if text:
+            return text
+        time.sleep(0.02)
+    raise ImproperlyConfigured(f"{path} holds no secret; delete it to have a new one made")
+
+
+def env_database(name: str, default: dict[str, object]) -> dict[str, object]:
+    """A Django DATABASES entry from a `postgres://user:pass@host:port/name` URL, or the default."""
+    value = os.environ.get(name)
+    if not value:
+        return default
+    parts = urlsplit(value)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise ImproperlyConfigured(f"{name} must begin with postgres://, got {parts.scheme!r}")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": None,
+    }

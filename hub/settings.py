@@ -1,0 +1,151 @@
+"""Every setting of the hub, read from the environment; the defaults run an embedded hub in one directory."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from hub.env import env_bool, env_database, env_int, env_secret, env_str
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = re.search(r"^## (\d\S*)", (BASE_DIR / "CHANGELOG.md").read_text(), re.M)[1]  # type: ignore[index]
+
+# --- identity
+HUB_DATA_DIR = Path(env_str("HUB_DATA_DIR", str(BASE_DIR / "data")))
+HUB_DATA_DIR.mkdir(parents=True, exist_ok=True)
+HUB_PUBLIC_URL = env_str("HUB_PUBLIC_URL", "http://localhost:8000").rstrip("/")
+SECRET_KEY = env_secret("HUB_SECRET_KEY", HUB_DATA_DIR / "secret_key")
+DEBUG = env_bool("HUB_DEBUG", False)
+ALLOWED_HOSTS = env_str("HUB_ALLOWED_HOSTS", "*").split(",")
+CSRF_TRUSTED_ORIGINS = [HUB_PUBLIC_URL]
+
+# --- database: SQLite settings measured to lose no write under load (WAL, immediate transactions)
+DATABASES = {
+    "default": env_database(
+        "HUB_DATABASE_URL",
+        {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": HUB_DATA_DIR / "hub.sqlite3",
+            "CONN_MAX_AGE": None,
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+                    "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=134217728; PRAGMA cache_size=-20000;"
+                ),
+            },
+        },
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- broker: a message is only a wake-up, so the filesystem transport is enough on one machine
+HUB_BROKER_URL = env_str("HUB_BROKER_URL", "filesystem://")
+HUB_BROKER_DIR = HUB_DATA_DIR / "broker"
+HUB_REAPER_SECONDS = env_int("HUB_REAPER_SECONDS", 15)
+HUB_HEARTBEAT_TIMEOUT_SECONDS = env_int("HUB_HEARTBEAT_TIMEOUT_SECONDS", 45)
+HUB_RUN_ATTEMPTS = env_int("HUB_RUN_ATTEMPTS", 4)
+HUB_RUN_TIMEOUT_SECONDS = env_int("HUB_RUN_TIMEOUT_SECONDS", 6 * 3600)
+
+# --- storages
+HUB_GIT_DIR = HUB_DATA_DIR / "git"
+HUB_XORBS_DIR = HUB_DATA_DIR / "xorbs"
+HUB_TMP_DIR = HUB_DATA_DIR / "tmp"
+
+# --- mail
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+# --- limits
+HUB_REGISTRATION = env_str("HUB_REGISTRATION", "open")
+HUB_MAX_FILE_BYTES = env_int("HUB_MAX_UPLOAD_GB", 50) * 1024**3
+HUB_REGULAR_FILE_BYTES = env_int("HUB_REGULAR_FILE_MB", 10) * 1024**2
+HUB_COMMIT_BYTES = env_int("HUB_COMMIT_MB", 512) * 1024**2
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024**2
+
+# --- security
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HUB_PUBLIC_URL.startswith("https://")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- apps
+INSTALLED_APPS = [
+    "accounts",
+    "models_app",
+    "runs",
+    "hub",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "rest_framework",
+]
+MIDDLEWARE = [
+    "hub.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.auth.ActorMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+APPEND_SLASH = False  # the wire has no trailing slashes and no client follows a redirect that adds one
+ROOT_URLCONF = "hub.urls"
+WSGI_APPLICATION = "hub.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": None,
+}
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = HUB_DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- logs: one readable line an event, to standard error
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname).1s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env_str("HUB_LOG_LEVEL", "INFO")},
+}
+os.environ.setdefault("DJANGO_RUNSERVER_HIDE_WARNING", "true")

@@ -1,0 +1,45 @@
+"""The append-only log of what happened; tags are `subject:noun:verb`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from models_app.models.repo import Repo
+
+
+class EventTag(models.TextChoices):
+    """The vocabulary of the log."""
+
+    REPO_CREATE = "repo:repo:create"
+    REPO_DELETE = "repo:repo:delete"
+    REPO_SETTINGS = "repo:settings:change"
+    REPO_DISABLE = "repo:repo:disable"
+    REPO_ENABLE = "repo:repo:enable"
+    COMMIT_ADD = "repo:commit:add"
+    BRANCH_CREATE = "repo:branch:create"
+    BRANCH_DELETE = "repo:branch:delete"
+    TAG_CREATE = "repo:tag:create"
+    TAG_DELETE = "repo:tag:delete"
+    RUN_SUBMIT = "run:run:submit"
+    RUN_CANCEL = "run:run:cancel"
+    RUN_FINISH = "run:run:finish"
+
+
+class Event(models.Model):
+    """One thing that happened, recorded inside the transaction that did it."""
+
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="events")
+    tag = models.CharField(max_length=40, choices=EventTag.choices)
+    repo = models.ForeignKey(Repo, models.SET_NULL, null=True, related_name="events")
+    data = models.JSONField(default=dict)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.tag} at {self.at:%Y-%m-%d %H:%M}"

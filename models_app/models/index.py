@@ -1,0 +1,99 @@
+"""What the hub knows of content: an index rebuilt from git at every push, never a second truth."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from models_app.models.repo import Repo
+
+
+class RepoCard(models.Model):
+    """The parsed README, the file list and the weights' shape of a repo's default branch at `oid`."""
+
+    repo = models.OneToOneField(Repo, models.CASCADE, related_name="card")
+    oid = models.CharField(max_length=40, blank=True)
+    metadata = models.JSONField(default=dict)
+    # [{"path", "size", "blob_id", "lfs": sha256 or null}], so that lists never open git
+    siblings = models.JSONField(default=list)
+    total_bytes = models.BigIntegerField(default=0)
+    pipeline_tag = models.CharField(max_length=64, blank=True, db_index=True)
+    library_name = models.CharField(max_length=64, blank=True, db_index=True)
+    license = models.CharField(max_length=64, blank=True, db_index=True)
+    parameters = models.BigIntegerField(null=True)
+    dtype_counts = models.JSONField(default=dict)
+    summary = models.CharField(max_length=300, blank=True)
+    html = models.TextField(blank=True)
+    # datasets: {"splits": [{"name", "rows"}], "classes": [{"label", "count"}], "images": [{"label", "url"|"row"}]}
+    preview = models.JSONField(default=dict)
+    search_text = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"card of {self.repo_id}"
+
+
+class RepoTag(models.Model):
+    """One tag of a repo, split as the wire spells it: kind `license`, value `apache-2.0` is `license:apache-2.0`."""
+
+    repo = models.ForeignKey(Repo, models.CASCADE, related_name="tag_rows")
+    kind = models.CharField(max_length=32)
+    value = models.CharField(max_length=128)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["repo", "kind", "value"], name="tag_once")]
+        indexes: ClassVar = [models.Index(fields=["kind", "value"])]
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def text(self) -> str:
+        """The tag as the wire spells it; plain tags carry no prefix."""
+        return self.value if self.kind == "tag" else f"{self.kind}:{self.value}"
+
+
+class BaseModelEdge(models.Model):
+    """A child names its base model on its card; the parent may be missing, private or elsewhere."""
+
+    child = models.ForeignKey(Repo, models.CASCADE, related_name="base_edges")
+    parent_repo_id = models.CharField(max_length=200)
+    parent = models.ForeignKey(Repo, models.SET_NULL, null=True, blank=True, related_name="child_edges")
+    relation = models.CharField(max_length=16, default="finetune")
+
+    def __str__(self) -> str:
+        return f"{self.child_id} ← {self.parent_repo_id}"
+
+
+class Benchmark(models.Model):
+    """A dataset repo with an `eval.yaml`: tasks are `[{id, split, metric, higher_is_better, pipeline_tag}]`."""
+
+    repo = models.OneToOneField(Repo, models.CASCADE, related_name="benchmark")
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    tasks = models.JSONField(default=list)
+    is_listed = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EvalResult(models.Model):
+    """One entry of a model repo's `.eval_results/*.yaml`."""
+
+    repo = models.ForeignKey(Repo, models.CASCADE, related_name="eval_results")
+    filename = models.CharField(max_length=255)
+    dataset_id = models.CharField(max_length=200)
+    benchmark = models.ForeignKey(Benchmark, models.SET_NULL, null=True, related_name="results")
+    task_id = models.CharField(max_length=100)
+    dataset_revision = models.CharField(max_length=64, blank=True)
+    value = models.FloatField()
+    count = models.PositiveIntegerField(null=True)
+    date = models.DateField(null=True)
+    source = models.JSONField(default=dict)
+    notes = models.TextField(blank=True)
+    verified = models.BooleanField(default=False)
+    run_uuid = models.UUIDField(null=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} on {self.dataset_id}: {self.value}"

@@ -1,0 +1,97 @@
+"""Repos: what is published, and the reads that every door shares."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from accounts.models import Namespace
+from models_app.models.visibility import visible_filter
+
+if TYPE_CHECKING:
+    from accounts.actor import Actor
+
+
+class RepoType(models.TextChoices):
+    """The wire's repo types; spaces come with a later issue."""
+
+    MODEL = "model"
+    DATASET = "dataset"
+
+
+class RepoQuerySet(models.QuerySet["Repo"]):
+    """Reads that read as English: `Repo.objects.visible_to(actor).models()`."""
+
+    def visible_to(self, actor: Actor) -> RepoQuerySet:
+        """Repos whose existence the actor may know; must agree with `access.access_repo` (tested)."""
+        return self.filter(visible_filter(actor))
+
+    def of_type(self, repo_type: str) -> RepoQuerySet:
+        return self.filter(repo_type=repo_type)
+
+    def models(self) -> RepoQuerySet:
+        return self.of_type(RepoType.MODEL)
+
+    def datasets(self) -> RepoQuerySet:
+        return self.of_type(RepoType.DATASET)
+
+    def named(self, repo_type: str, repo_id: str) -> RepoQuerySet:
+        """The repo with this id, whatever its letters' case (ids are case-insensitive on the wire)."""
+        namespace, _, name = repo_id.partition("/")
+        return self.filter(repo_type=repo_type, namespace__name__iexact=namespace, name__iexact=name)
+
+    def for_lists(self) -> RepoQuerySet:
+        """Everything a list page or list endpoint shows, in one query and its prefetches."""
+        return self.select_related("namespace", "card").prefetch_related("tag_rows")
+
+
+class Repo(models.Model):
+    """A bare git repository and what the hub knows about it. Its directory is named by `uuid`: renames move nothing."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    repo_type = models.CharField(max_length=8, choices=RepoType.choices)
+    namespace = models.ForeignKey(Namespace, models.PROTECT, related_name="repos")
+    name = models.CharField(max_length=96)
+    private = models.BooleanField(default=False)
+    gated = models.CharField(
+        max_length=8, default="false", choices=[("false", "no"), ("auto", "automatic"), ("manual", "manual")]
+    )
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    default_branch = models.CharField(max_length=64, default="main")
+    head_oid = models.CharField(max_length=40, blank=True)
+    last_modified = models.DateTimeField(default=timezone.now)
+    likes_count = models.PositiveIntegerField(default=0)
+    downloads_30d = models.PositiveIntegerField(default=0)
+    trending_score = models.FloatField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = RepoQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint("repo_type", "namespace", Lower("name"), name="repo_id_ci"),
+            models.CheckConstraint(condition=~Q(name=""), name="repo_has_name"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["repo_type", "-last_modified"])]
+
+    def __str__(self) -> str:
+        return f"{self.repo_type} {self.repo_id}"
+
+    @property
+    def repo_id(self) -> str:
+        """`namespace/name`, in the stored case."""
+        return f"{self.namespace.name}/{self.name}"
+
+    @property
+    def url_prefix(self) -> str:
+        """What stands before the id in page and file URLs: empty for models, `datasets/` for datasets."""
+        return "" if self.repo_type == RepoType.MODEL else f"{self.repo_type}s/"
+
+    def get_absolute_url(self) -> str:
+        """The repo's page, without the host."""
+        return f"/{self.url_prefix}{self.repo_id}"
