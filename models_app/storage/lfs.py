@@ -13,10 +13,10 @@ _SIZE_LINE = re.compile(rb"size (\d{1,18})")
 
 
 @dataclass(frozen=True)
-class LfsPointer:
-    """`oid` is the SHA-256 of the content in 64 lower-case hex digits, `size` its length in bytes."""
+class Pointer:
+    """`sha256` names the content in 64 lower-case hex digits, `size` its length in bytes."""
 
-    oid: str
+    sha256: str
     size: int
 
 
@@ -25,13 +25,13 @@ def is_lfs_oid(text: str) -> bool:
     return _OID.fullmatch(text) is not None
 
 
-def format_pointer(pointer: LfsPointer) -> bytes:
+def format_pointer(pointer: Pointer) -> bytes:
     """The canonical pointer text, byte-identical to what git-lfs and the public hub write."""
     version = _VERSION_LINES[0].decode()
-    return f"{version}\noid sha256:{pointer.oid}\nsize {pointer.size}\n".encode()
+    return f"{version}\noid sha256:{pointer.sha256}\nsize {pointer.size}\n".encode()
 
 
-def parse_pointer(data: bytes) -> LfsPointer | None:
+def parse_pointer(data: bytes) -> Pointer | None:
     """The pointer in `data`, or None when `data` is an ordinary file.
 
     Lines after `version` are `key value` in any order; unknown keys (extensions) are allowed.
@@ -41,11 +41,11 @@ def parse_pointer(data: bytes) -> LfsPointer | None:
     version, *lines = data.rstrip(b"\n").split(b"\n")
     if version.rstrip(b"\r") not in _VERSION_LINES:
         return None
-    oid = size = None
+    sha256 = size = None
     for line in lines:
         line = line.rstrip(b"\r")
         if match := _OID_LINE.fullmatch(line):
-            oid = match[1].decode()
+            sha256 = match[1].decode()
         elif match := _SIZE_LINE.fullmatch(line):
             size = int(match[1])
-    return None if oid is None or size is None else LfsPointer(oid, size)
+    return None if sha256 is None or size is None else Pointer(sha256, size)

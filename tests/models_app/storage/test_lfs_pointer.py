@@ -2,21 +2,21 @@ from __future__ import annotations
 
 import pytest
 
-from models_app.storage.lfs import LfsPointer, format_pointer, is_lfs_oid, parse_pointer
+from models_app.storage.lfs import Pointer, format_pointer, is_lfs_oid, parse_pointer
 
 OID = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"
 CANONICAL = f"version https://git-lfs.github.com/spec/v1\noid sha256:{OID}\nsize 12345\n".encode()
 
 
 def test_a_pointer_is_written_exactly_as_git_lfs_writes_it_and_read_back() -> None:
-    pointer = LfsPointer(OID, 12345)
+    pointer = Pointer(OID, 12345)
     assert format_pointer(pointer) == CANONICAL
     assert parse_pointer(CANONICAL) == pointer
 
 
 def test_extensions_and_windows_line_ends_are_read() -> None:
     text = CANONICAL.replace(b"oid", b"ext-0-foo sha256:" + OID.encode() + b"\noid").replace(b"\n", b"\r\n")
-    assert parse_pointer(text) == LfsPointer(OID, 12345)
+    assert parse_pointer(text) == Pointer(OID, 12345)
 
 
 @pytest.mark.parametrize(
