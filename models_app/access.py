@@ -1,0 +1,125 @@
+"""The gate: every door gets its repo here, with the question of who may ask it already answered.
+
+Four refusals: not found (a private repo and a missing one are indistinguishable), gated, disabled, forbidden;
+and a fifth that only says that nobody is signed in.
+"""
+
+from __future__ import annotations
+
+from accounts.actor import Actor, Level
+from accounts.models import Namespace, TokenRole
+from models_app.models import Repo
+
+
+class Refusal(Exception):
+    """Something the caller may not have; `message` is one sentence for them."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class RepoNotFound(Refusal):
+    """There is no such repo, or none that this caller may know of."""
+
+
+class RepoGated(Refusal):
+    """The repo may be known, its content only by people its owner let in."""
+
+
+class RepoDisabled(Refusal):
+    """A moderator has taken the repo out of service."""
+
+
+class Forbidden(Refusal):
+    """The caller may see it, but not do this."""
+
+
+class LoginRequired(Refusal):
+    """Nobody is signed in, and this needs somebody."""
+
+
+def access_repo(
+    actor: Actor, repo_type: str, repo_id: str, need: Level = Level.READ, *, content: bool = True
+) -> Repo:
+    """The repo with this id, if the actor may do `need` with it.
+
+    `content=False` asks for what is known of the repo only (info, lists of files, its page), which a gated repo
+    shows to everybody. Raises RepoNotFound, RepoDisabled, RepoGated, Forbidden or LoginRequired.
+    """
+    repo = Repo.objects.select_related("namespace").named(repo_type, repo_id).first()
+    if repo is None or effective_level(actor, repo) < Level.READ:
+        raise RepoNotFound("Repository not found")
+    return check_repo(actor, repo, need, content=content)
+
+
+def check_repo(actor: Actor, repo: Repo, need: Level = Level.READ, *, content: bool = True) -> Repo:
+    """The same questions about a repo already at hand (a run's target, a benchmark's dataset)."""
+    level = effective_level(actor, repo)
+    if level < Level.READ:
+        raise RepoNotFound("Repository not found")
+    if repo.disabled_at is not None and not _is_moderator(actor):
+        raise RepoDisabled("Access to this resource is disabled.")
+    if content and need == Level.READ and not may_read_content(actor, repo):
+        raise RepoGated(
+            f"Access to {repo.repo_type} {repo.repo_id} is restricted. "
+            "You must have access to it and be authenticated to read its files. "
+            f"Please ask the owner of {repo.repo_id} for access."
+        )
+    if level < need:
+        raise _too_little(actor, f"{repo.repo_type} {repo.repo_id}", need)
+    return repo
+
+
+def effective_level(actor: Actor, repo: Repo) -> Level:
+    """What the actor may do with the repo: the user's level, capped by the token; public repos at least READ."""
+    level = min(
+        actor.namespace_levels.get(repo.namespace_id, Level.NONE),
+        actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace),
+    )
+    return level if repo.private else max(level, Level.READ)
+
+
+def may_read_content(actor: Actor, repo: Repo) -> bool:
+    """Whether a gate, if there is one, lets the actor through to the files."""
+    if repo.gated == "false" or _is_moderator(actor):
+        return True
+    return actor.namespace_levels.get(repo.namespace_id, Level.NONE) >= Level.READ and (
+        actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace) >= Level.READ
+    )
+
+
+def access_namespace(actor: Actor, name: str | None, need: Level = Level.WRITE) -> Namespace:
+    """The namespace (None: the actor's own) to create something in.
+
+    A namespace of somebody else and a missing one are refused in the same words, so that neither can be told.
+    """
+    if actor.user is None:
+        raise LoginRequired("Invalid username or password.")
+    wanted = actor.user.username if name is None else name
+    namespace = Namespace.objects.select_related("organization").filter(name__iexact=wanted).first()
+    if namespace is None or actor.namespace_levels.get(namespace.pk, Level.NONE) < need:
+        raise Forbidden(f"You don't have the rights to create a repo under the namespace {_shown(wanted)}.")
+    if actor.namespace_ceiling(namespace) < need:
+        raise _too_little(actor, f"namespace {namespace.name}", need)
+    return namespace
+
+
+def _is_moderator(actor: Actor) -> bool:
+    """Staff in a browser session; a token never carries a moderator's powers."""
+    return actor.user is not None and actor.user.is_staff and actor.token is None
+
+
+def _too_little(actor: Actor, what: str, need: Level) -> Refusal:
+    if actor.is_anonymous:
+        return LoginRequired("Invalid username or password.")
+    if actor.token is not None and actor.token.role == TokenRole.READ:
+        return Forbidden("You must use a write token to change anything on the hub; this is a read token.")
+    if actor.is_scoped:
+        return Forbidden(f"This fine-grained token does not allow {need.name.lower()} access to {what}.")
+    return Forbidden(f"You don't have {need.name.lower()} access to {what}.")
+
+
+def _shown(text: str) -> str:
+    """Untrusted text inside a message: quoted, escaped and short."""
+    return repr(text[:96])
