@@ -1,0 +1,56 @@
+"""The hub's side of the broker: consumes the queue `hub`, produces `train.*`.
+
+A message is only a wake-up (decision 0005), so the filesystem transport, which loses what a killed
+worker held, is enough on one machine: the reaper sends it again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
+
+
+def broker_options(broker_dir: Path) -> dict[str, Any]:
+    """Transport options of the filesystem broker; every process of one hub must use the same two folders."""
+    for name in ("messages", "control"):
+        (broker_dir / name).mkdir(parents=True, exist_ok=True)
+    return {
+        "data_folder_in": str(broker_dir / "messages"),
+        "data_folder_out": str(broker_dir / "messages"),
+        "control_folder": str(broker_dir / "control"),
+        "polling_interval": 0.2,
+    }
+
+
+def make_app() -> Celery:
+    """The configured application; the default app of every Django process, so that `shared_task` finds it."""
+    from django.conf import settings
+
+    made = Celery("hub")
+    made.conf.update(
+        broker_url=settings.HUB_BROKER_URL,
+        broker_connection_retry_on_startup=True,
+        task_default_queue="hub",
+        task_ignore_result=True,
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        timezone="UTC",
+        # Celery's default scheduler keeps its clock in a pickle; this one needs no file.
+        beat_scheduler="celery.beat:Scheduler",
+        beat_schedule={"reap": {"task": "runs.tasks.reap", "schedule": float(settings.HUB_REAPER_SECONDS)}},
+    )
+    if settings.HUB_BROKER_URL.startswith("filesystem:"):
+        made.conf.broker_transport_options = broker_options(settings.HUB_BROKER_DIR)
+    made.autodiscover_tasks(["runs", "models_app"])
+    made.set_default()
+    return made
+
+
+app = make_app()
