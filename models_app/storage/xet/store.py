@@ -1,0 +1,94 @@
+"""Xorb files on disk: written under a temporary name, durable before they get their own, read by position."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from models_app.storage.xet.hashing import hash_from_text
+
+_COPY_BYTES = 1024**2
+
+
+class XorbStore:
+    """A directory of immutable files `ab/cd/<hash>` and a place on the same volume for unfinished ones."""
+
+    def __init__(self, root: Path, temporary: Path) -> None:
+        self.root = root
+        self.temporary = temporary
+
+    def path(self, name: str) -> Path:
+        """Where the xorb's bytes are; ValueError unless `name` is a hash string."""
+        hash_from_text(name)
+        return self.root / name[:2] / name[2:4] / name
+
+    @contextmanager
+    def incoming(self) -> Iterator[BinaryIO]:
+        """A temporary file, open for writing and reading; removed at the end unless `keep` renamed it."""
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self.temporary, prefix="xorb-", delete=False) as file:
+            try:
+                yield file
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+
+    def sync(self, incoming: BinaryIO) -> None:
+        """Make the temporary file's bytes durable, before anything refers to them."""
+        incoming.flush()
+        os.fsync(incoming.fileno())
+
+    def keep(self, incoming: BinaryIO, name: str) -> None:
+        """Give a synced temporary file its final name, atomically; an orphan of that name is replaced."""
+        target = self.path(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(incoming.name, target)
+        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def open(self, name: str) -> BinaryIO:
+        """The xorb's bytes, unbuffered for positioned reads; FileNotFoundError when they are gone."""
+        return self.path(name).open("rb", buffering=0)
+
+    def delete(self, name: str) -> None:
+        """Remove the bytes; no error when there are none."""
+        self.path(name).unlink(missing_ok=True)
+
+    def generation(self) -> int:
+        """A number that changes when the store is wiped: clients key their memory of what they sent by it."""
+        file = self.root / "generation"
+        try:
+            return int(file.read_text())
+        except (FileNotFoundError, ValueError):
+            return self._begin_generation(file)
+
+    def _begin_generation(self, file: Path) -> int:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=self.root, prefix="generation-", delete=False) as draft:
+            draft.write(str(int(time.time())))
+        try:
+            # A link fails where a rename would overwrite: of two processes that begin at once, one decides.
+            os.link(draft.name, file)
+        except FileExistsError:
+            if not file.read_text().strip().isdigit():
+                os.replace(draft.name, file)
+        Path(draft.name).unlink(missing_ok=True)
+        return int(file.read_text())
+
+
+def copy_ranges(source: BinaryIO, target: BinaryIO, ranges: Sequence[tuple[int, int]]) -> None:
+    """Append the byte ranges (start, stop) of `source` to `target`, in order."""
+    for start, stop in ranges:
+        while start < stop:
+            piece = os.pread(source.fileno(), min(_COPY_BYTES, stop - start), start)
+            if not piece:
+                raise OSError(f"{source.name} ended at byte {start}, {stop - start} too early")
+            target.write(piece)
+            start += len(piece)
