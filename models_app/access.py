@@ -44,8 +44,8 @@ def access_repo(
 ) -> Repo:
     """The repo with this id, if the actor may do `need` with it.
 
-    `content=False` asks for what is known of the repo only (info, lists of files, its page), which a gated repo
-    shows to everybody. Raises RepoNotFound, RepoDisabled, RepoGated, Forbidden or LoginRequired.
+    `content=False` asks only for what is known of the repo (info, lists of files, its page), which a gated
+    repo shows to everybody. Raises RepoNotFound, RepoDisabled, RepoGated, Forbidden or LoginRequired.
     """
     repo = Repo.objects.select_related("namespace").named(repo_type, repo_id).first()
     if repo is None or effective_level(actor, repo) < Level.READ:
@@ -72,7 +72,7 @@ def check_repo(actor: Actor, repo: Repo, need: Level = Level.READ, *, content: b
 
 
 def effective_level(actor: Actor, repo: Repo) -> Level:
-    """What the actor may do with the repo: the user's level, capped by the token; public repos at least READ."""
+    """The user's level in the namespace, capped by the token; public repos at least READ."""
     level = min(
         actor.namespace_levels.get(repo.namespace_id, Level.NONE),
         actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def visible_filter(actor: Actor) -> Q:
-    """The list-side twin of `access.access_repo(..., content=False)`; a generated grid tests that they agree."""
+    """The list-side twin of `access.access_repo(..., content=False)`; a grid tests that they agree."""
     readable = Q(private=False)
     if actor.user is not None:
         readable |= _private_part(actor)

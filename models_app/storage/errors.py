@@ -1,0 +1,69 @@
+"""What a repository cannot do, each with one sentence in the caller's own terms."""
+
+from __future__ import annotations
+
+import errno
+
+
+class StorageError(Exception):
+    """Base of the storage refusals; `message` is safe to show."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class RevisionNotFound(StorageError):
+    """No branch, tag or commit has this name (wire: `RevisionNotFound`)."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(f"Invalid rev id: {revision[:200]}")
+        self.revision = revision
+
+
+class EntryNotFound(StorageError):
+    """The revision exists, the path in it does not (wire: `EntryNotFound`); `commit` is the resolved oid."""
+
+    def __init__(self, message: str, commit: str = "") -> None:
+        super().__init__(message)
+        self.commit = commit
+
+
+class FileTooLarge(StorageError):
+    """A file is larger than the reader's limit."""
+
+
+class BadPath(StorageError):
+    """A path that no repository here may hold (wire: 422)."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"The path {path[:200]!r} is not allowed: {reason}.")
+
+
+class PathConflict(StorageError):
+    """A file where a folder is wanted, or the reverse (wire: 422)."""
+
+
+class StaleParent(StorageError):
+    """The branch is not where the caller believed it to be (wire: 412)."""
+
+    def __init__(self) -> None:
+        super().__init__("The branch was updated since you opened this page. Please refresh and try again.")
+
+
+class RefExists(StorageError):
+    """A branch or tag of this name is there already (wire: 409)."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"Reference {ref} already exists")
+
+
+class BadRefName(StorageError):
+    """Git's own grammar of reference names refuses this one (wire: 422)."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error of the system, or the text libgit2 keeps of one, says that the disk is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left on device" in str(error) or "Disk quota exceeded" in str(error)

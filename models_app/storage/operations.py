@@ -1,0 +1,108 @@
+"""What one commit does to a tree, and the grammar of paths that a tree here may hold."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from models_app.storage.errors import BadPath
+
+MAX_PATH_BYTES = 4096
+MAX_SEGMENT_BYTES = 255
+
+
+@dataclass(frozen=True)
+class AddFile:
+    """Write `content` at `path` as an ordinary blob."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class AddBlob:
+    """Put a blob that is already in the object store at `path`."""
+
+    path: str
+    oid: str
+    size: int
+
+
+@dataclass(frozen=True)
+class AddPointer:
+    """Write the LFS pointer of a large file at `path`; `size` None means: look it up (a copy on the wire)."""
+
+    path: str
+    sha256: str
+    size: int | None
+
+
+@dataclass(frozen=True)
+class DeleteFile:
+    """Remove the file at `path`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class DeleteFolder:
+    """Remove everything under `path`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class DeleteEntry:
+    """Remove whatever is at `path`, file or folder."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class CopyFile:
+    """Put the file found at `source_path` in commit `source_oid` at `path`."""
+
+    path: str
+    source_path: str
+    source_oid: str
+
+
+Operation = AddFile | AddBlob | AddPointer | DeleteFile | DeleteFolder | DeleteEntry | CopyFile
+
+# Windows and macOS read these names as `.git`: a clone there would overwrite its own repository.
+_GIT_ALIASES = re.compile(r"(\.git|git~1)[ .]*(:.*)?", re.IGNORECASE)
+
+
+def check_path(path: str) -> str:
+    """The path itself, or BadPath. Paths are relative, `/`-separated, at most 4096 bytes, 255 a segment."""
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError:
+        raise BadPath(path, "it is not valid Unicode") from None
+    if not path:
+        raise BadPath(path, "it is empty")
+    if len(encoded) > MAX_PATH_BYTES:
+        raise BadPath(path, f"it is longer than {MAX_PATH_BYTES} bytes")
+    if path.startswith("/"):
+        raise BadPath(path, "it must be relative to the top of the repo")
+    if "\\" in path:
+        raise BadPath(path, "it must not contain a backslash")
+    if any(unicodedata.category(letter) == "Cc" for letter in path):
+        raise BadPath(path, "it must not contain control characters")
+    for segment in path.split("/"):
+        _check_segment(path, segment)
+    return path
+
+
+def _check_segment(path: str, segment: str) -> None:
+    if not segment:
+        raise BadPath(path, "it has an empty segment")
+    if segment in (".", ".."):
+        raise BadPath(path, "it must not contain '.' or '..' segments")
+    if len(segment.encode()) > MAX_SEGMENT_BYTES:
+        raise BadPath(path, f"a segment is longer than {MAX_SEGMENT_BYTES} bytes")
+    # macOS ignores these invisible format characters when it compares names.
+    visible = "".join(letter for letter in segment if unicodedata.category(letter) != "Cf")
+    if _GIT_ALIASES.fullmatch(visible):
+        raise BadPath(path, "'.git' is reserved for git itself")
