@@ -17,7 +17,7 @@ from accounts.models import AccessToken, TokenRole, User
 
 TOKEN_PREFIX = "hf_"  # noqa: S105
 _LETTERS = string.ascii_letters
-_TEXT = re.compile(r"hf_[A-Za-z0-9_-]{4,197}")
+_TEXT = re.compile(r"hf_[A-Za-z0-9_-]{1,197}")
 # Writing the time of every use would make each read of a busy client a database write.
 _USE_GRAIN = timedelta(minutes=1)
 
@@ -46,7 +46,7 @@ def mint_token(
         raise ValueError(f"A token's role is one of {', '.join(TokenRole.values)}, not {role!r}.")
     text = text or new_text()
     if not _TEXT.fullmatch(text):
-        raise ValueError("A token is 'hf_' and 4 to 197 letters, digits, '-' or '_'.")
+        raise ValueError("A token is 'hf_' and 1 to 197 letters, digits, '-' or '_'.")
     token = AccessToken.objects.create(
         user=user,
         name=name[:100],
