@@ -1,4 +1,5 @@
-"""The request's path before anybody decoded it: `feat%2Fx` is one segment, and WSGI's PATH_INFO has lost that."""
+"""The request's path before anybody decoded it: `feat%2Fx` is one segment, and WSGI's PATH_INFO has lost
+that."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ _PATH_CHARACTERS = "/!$&'()*+,;=:@-._~"
 def raw_path(request: HttpRequest) -> str:
     """The percent-encoded path, beginning with `/`, without the query.
 
-    Taken from the server's raw URI; where there is none (Django's test client) slashes stay what they look like.
+    Taken from the server's raw URI; where there is none (Django's test client) slashes stay what they look
+    like.
     """
     uri = request.META.get("RAW_URI") or ""
     if "://" in uri.split("?", 1)[0] and not uri.startswith("/"):

@@ -1,6 +1,8 @@
-"""What every endpoint of the wire shares: refusals as status and headers, bodies within bounds, paging, times.
+"""What every endpoint of the wire shares: refusals as status and headers, bodies within bounds, paging,
+times.
 
-Clauses: `hf-wire` sections 0 and 1. Errors are JSON objects, carry `X-Error-Code` where a client maps one, and are
+Clauses: `hf-wire` sections 0 and 1. Errors are JSON objects, carry `X-Error-Code` where a client maps one,
+and are
 never 5xx for a mistake of the caller.
 """
 
@@ -34,7 +36,8 @@ JSON_LIMIT_BYTES = 8 * 1024**2
 
 
 class WireError(Exception):
-    """A refusal that only the wire knows: a status, one sentence, and the client's code for it if there is one."""
+    """A refusal that only the wire knows: a status, one sentence, and the client's code for it if there is
+    one."""
 
     def __init__(self, status: int, message: str, code: str | None = None, **body: Any) -> None:
         super().__init__(message)
@@ -44,7 +47,8 @@ class WireError(Exception):
 def error_response(
     status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None, **body: Any
 ) -> JsonResponse:
-    """`{"error": message}` with `X-Error-Message` and, where given, `X-Error-Code`; `body` adds JSON fields."""
+    """`{"error": message}` with `X-Error-Message` and, where given, `X-Error-Code`; `body` adds JSON
+    fields."""
     response = JsonResponse({"error": message, **body}, status=status, headers=dict(headers or {}))
     line = " ".join(message.split())[:500]
     response["X-Error-Message"] = line.encode("ascii", "backslashreplace").decode()
@@ -172,25 +176,21 @@ def json_object(request: HttpRequest, limit: int = JSON_LIMIT_BYTES) -> dict[str
 def read_ndjson(request: HttpRequest, length_limit: int, line_limit: int) -> Iterator[dict[str, Any]]:
     """Objects of a newline-delimited JSON body, one line in memory at a time.
 
-    Raises WireError 413 past `length_limit` bytes in all or `line_limit` in one line, 400 for a line that is no
-    JSON object and for a body shorter than announced: a client that hung up must not commit half of its files.
+    Raises WireError 413 past `length_limit` bytes in all or `line_limit` in one line, 400 for a line that
+    is no
+    JSON object and for a body shorter than announced: a client that hung up must not commit half of its
+    files.
     """
     stream, total = body_stream(request), 0
     announced = request.META.get("CONTENT_LENGTH") or ""
     if announced.isdigit() and int(announced) > length_limit:
-        raise WireError(
-            413, f"The request body is larger than {length_limit} bytes; commit in several parts."
-        )
+        raise WireError(413, f"The request body is over {length_limit} bytes; commit in several parts.")
     while line := stream.readline(line_limit + 1):
         total += len(line)
         if len(line) > line_limit:
-            raise WireError(
-                413, f"One line of the body is larger than {line_limit} bytes; upload it as a large file."
-            )
+            raise WireError(413, f"A line of the body is over {line_limit} bytes; upload it as a large file.")
         if total > length_limit:
-            raise WireError(
-                413, f"The request body is larger than {length_limit} bytes; commit in several parts."
-            )
+            raise WireError(413, f"The request body is over {length_limit} bytes; commit in several parts.")
         if not line.strip():
             continue
         value = _loads(line)
@@ -209,7 +209,8 @@ def _loads(data: bytes) -> Any:
 
 
 def text_field(data: Mapping[str, Any], name: str, *, limit: int = 1000, default: str | None = None) -> str:
-    """A string field of a body; WireError 400 where it is missing (without default), no string, or too long."""
+    """A string field of a body; WireError 400 where it is missing (without default), no string, or too
+    long."""
     value = data.get(name)
     if value is None and default is not None:
         return default
@@ -264,7 +265,8 @@ def _pairs(query: Any) -> Iterator[tuple[str, str]]:
 
 
 def paginate(request: HttpRequest, rows: Any, limit: int) -> tuple[list[Any], dict[str, str]]:
-    """One page of `rows` (a queryset or sequence) and its headers; `cursor` in the query counts rows to skip."""
+    """One page of `rows` (a queryset or sequence) and its headers; `cursor` in the query counts rows to
+    skip."""
     start = query_int(request, "cursor", default=0, highest=10**9)
     page = list(rows[start : start + limit + 1])
     if len(page) <= limit:
