@@ -90,12 +90,17 @@ class Run(models.Model):
     base_oid = models.CharField(max_length=40)
     dataset_repo = models.ForeignKey(Repo, models.SET_NULL, null=True, related_name="runs_as_dataset")
     dataset_oid = models.CharField(max_length=40)
-    benchmark_repo = models.ForeignKey(Repo, models.SET_NULL, null=True, blank=True, related_name="runs_as_benchmark")
+    benchmark_repo = models.ForeignKey(
+        Repo, models.SET_NULL, null=True, blank=True, related_name="runs_as_benchmark"
+    )
     benchmark_oid = models.CharField(max_length=40, blank=True)
     target_repo = models.ForeignKey(Repo, models.SET_NULL, null=True, related_name="runs_as_target")
     target_base_oid = models.CharField(max_length=40, blank=True)
     result_oid = models.CharField(max_length=40, blank=True)
+    # rises with every claim; what an older attempt says is refused
     attempt = models.PositiveIntegerField(default=0)
+    # attempts whose worker fell silent; an orderly interruption is not one
+    losses = models.PositiveIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
     sends = models.PositiveIntegerField(default=0)
     worker = models.ForeignKey(Worker, models.SET_NULL, null=True, blank=True, related_name="runs")
@@ -122,12 +127,17 @@ class Run(models.Model):
     def __str__(self) -> str:
         return f"run {self.uuid} ({self.stage})"
 
+    def get_absolute_url(self) -> str:
+        return f"/runs/{self.uuid}"
+
     @property
     def has_ended(self) -> bool:
         return self.stage in ENDED
 
-    def get_absolute_url(self) -> str:
-        return f"/runs/{self.uuid}"
+    @property
+    def time_limit(self) -> timedelta:
+        """How long one attempt may take."""
+        return timedelta(seconds=self.timeout_seconds)
 
 
 class RunMetric(models.Model):
@@ -157,7 +167,9 @@ class RunLog(models.Model):
 
     class Meta:
         ordering: ClassVar = ["attempt", "seq"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "attempt", "seq"], name="log_line_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "attempt", "seq"], name="log_line_once")
+        ]
 
     def __str__(self) -> str:
         return self.text

@@ -1,0 +1,150 @@
+"""What people do with runs: submit, cancel, retry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from models_app.actions.repos import RepoExists, create_repo
+
+from accounts.actor import Actor, Level
+from accounts.models import Namespace
+from models_app.access import Forbidden, LoginRequired, Refusal, access_namespace
+from models_app.actions.events import record_event
+from models_app.files import git_store
+from models_app.models import EventTag, Repo
+from runs import dispatch
+from runs.flavors import DEFAULT_FLAVOR, FLAVORS
+from runs.freezing import Frozen, freeze
+from runs.lifecycle import NotYourRun, finish_run
+from runs.models import Run, Stage
+from training.recipe import Problem, Recipe, RecipeError, parse_recipe
+
+MAX_ACTIVE_RUNS = 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+
+
+class TooManyRuns(Refusal):
+    """The person has more runs under way than the hub queues for one person."""
+
+
+class RunHasEnded(Refusal):
+    """There is nothing left to cancel."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a run publishes: an existing empty repo of ours, or the name of one to make."""
+
+    namespace: Namespace
+    name: str
+
+
+def submit(
+    actor: Actor, *, recipe: Recipe, target: str, flavor: str = DEFAULT_FLAVOR, private: bool | None = None
+) -> Run:
+    """Queue a run of this recipe that publishes to `target` (`namespace/name`, or a name of one's own).
+
+    Every revision is frozen to a commit oid. `private=None`: private when the base or the data is, else as
+    the namespace says. Raises RecipeError with every problem, by field (also `target`, `flavor`); Forbidden;
+    LoginRequired; TooManyRuns.
+    """
+    if actor.user is None:
+        raise LoginRequired("Sign in to start a run.")
+    if actor.token is not None and actor.token.scopes.get("run"):
+        raise Forbidden("A run's own token cannot start another run.")
+    problems: list[Problem] = []
+    if flavor not in FLAVORS:
+        problems.append(Problem("flavor", f"flavor must be one of {', '.join(FLAVORS)}."))
+    place = _parse_target(actor, target, problems)
+    frozen = freeze(actor, recipe, problems)
+    if problems or place is None or frozen is None:
+        raise RecipeError(problems)
+    if Run.objects.active().filter(created_by=actor.user).count() >= MAX_ACTIVE_RUNS:
+        raise TooManyRuns(
+            f"You have {MAX_ACTIVE_RUNS} runs waiting or running; wait for one to end, or cancel one."
+        )
+    with transaction.atomic():
+        repo = _target_repo(actor, place, _privacy(private, frozen))
+        return _insert(actor, frozen, repo, flavor)
+
+
+def cancel(actor: Actor, *, run: Run) -> Run:
+    """Stop the run: at once while it waits, at its worker's next report while it runs. Raises RunHasEnded."""
+    with transaction.atomic():
+        run.refresh_from_db()
+        if run.has_ended:
+            raise RunHasEnded("This run has ended already.")
+        record_event(actor, EventTag.RUN_CANCEL, repo=run.target_repo, run=str(run.uuid))
+        if run.stage == Stage.SCHEDULING:
+            try:
+                finish_run(run, stage=Stage.CANCELED)
+            except NotYourRun:  # a worker took it between the two lines above
+                run.refresh_from_db()
+        if run.stage == Stage.RUNNING:
+            Run.objects.filter(pk=run.pk, cancel_requested_at=None).update(cancel_requested_at=timezone.now())
+        run.refresh_from_db()
+    return run
+
+
+def retry(actor: Actor, *, run: Run) -> Run:
+    """Submit an ended run again as it was: same commits, same target. Raises what `submit` raises."""
+    if not run.has_ended or run.stage == Stage.COMPLETED or run.target_repo is None:
+        raise RunHasEnded("Only a run that failed or was canceled can be tried again.")
+    return submit(actor, recipe=parse_recipe(run.recipe), target=run.target_repo.repo_id, flavor=run.flavor)
+
+
+def _insert(actor: Actor, frozen: Frozen, target: Repo, flavor: str) -> Run:
+    run = Run.objects.create(
+        namespace=target.namespace,
+        created_by=actor.user,
+        flavor=flavor,
+        activity="waiting for a worker",
+        recipe=frozen.recipe.as_dict(),
+        base_repo=frozen.base,
+        base_oid=frozen.base_oid,
+        dataset_repo=frozen.dataset,
+        dataset_oid=frozen.dataset_oid,
+        benchmark_repo=frozen.benchmark,
+        benchmark_oid=frozen.benchmark_oid,
+        target_repo=target,
+        target_base_oid=git_store(target).resolve(target.default_branch),
+        timeout_seconds=settings.HUB_RUN_TIMEOUT_SECONDS,
+    )
+    record_event(actor, EventTag.RUN_SUBMIT, repo=target, run=str(run.uuid))
+    transaction.on_commit(lambda: dispatch.wake(run))
+    return run
+
+
+def _parse_target(actor: Actor, text: str, problems: list[Problem]) -> Target | None:
+    namespace, _, name = text.strip().rpartition("/")
+    if not _NAME.fullmatch(name) or (namespace and not _NAME.fullmatch(namespace)):
+        problems.append(Problem("target", "target must be a repo name like namespace/name."))
+        return None
+    return Target(access_namespace(actor, namespace or None, Level.WRITE), name)
+
+
+def _target_repo(actor: Actor, place: Target, private: bool | None) -> Repo:
+    try:
+        return create_repo(
+            actor, repo_type="model", namespace=place.namespace.name, name=place.name, private=private
+        )
+    except RepoExists as taken:
+        repo = taken.repo
+    if Run.objects.active().filter(target_repo=repo).exists():
+        raise RecipeError([Problem("target", f"Another run is already going to publish to {repo.repo_id}.")])
+    store = git_store(repo)
+    files = [entry.path for entry in store.files(store.resolve(repo.default_branch))]
+    if files and files != [".gitattributes"]:
+        text = f"{repo.repo_id} already holds files; choose another name for the result."
+        raise RecipeError([Problem("target", text)])
+    return repo
+
+
+def _privacy(asked: bool | None, frozen: Frozen) -> bool | None:
+    """What came from private things stays private unless its owner says otherwise."""
+    sources = (frozen.base, frozen.dataset)
+    return True if asked is None and any(repo.private for repo in sources) else asked

@@ -1,0 +1,180 @@
+"""What a worker says about the run in its hands: progress, curves, log lines, the evaluation, the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from models_app.files import git_store
+from models_app.proofs import sign_result
+from models_app.storage.errors import RevisionNotFound
+from runs.lifecycle import NotYourRun, finish_run, put_back
+from runs.models import Run, RunLog, RunMetric, Stage, Worker
+from runs.published import carries_run
+
+MAX_METRICS = 50_000
+MAX_LOG_LINES = 20_000
+MAX_LOG_CHARS = 2000
+
+
+class BadReport(Exception):
+    """What the worker sent makes no sense; the text says what."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    step: int
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class LogLine:
+    seq: int
+    at: datetime
+    text: str
+
+
+@transaction.atomic
+def report(
+    run: Run,
+    *,
+    attempt: int,
+    activity: str | None = None,
+    step: int | None = None,
+    total_steps: int | None = None,
+    metrics: Sequence[Metric] = (),
+    logs: Sequence[LogLine] = (),
+) -> bool:
+    """Note that the worker lives, and what it says; True when it should cancel. Raises NotYourRun.
+
+    Sending the same report twice changes nothing. A step lower than before means that a new attempt started
+    over, so the part of the curves that it will draw again is forgotten.
+    """
+    now = timezone.now()
+    changes: dict[str, Any] = {"heartbeat_at": now}
+    if activity is not None:
+        changes["activity"] = activity[:40]
+    if step is not None:
+        changes["progress_step"] = step
+        if step < run.progress_step:
+            run.metrics.filter(step__gt=step).delete()
+    if total_steps is not None:
+        changes["progress_total"] = total_steps
+    if not Run.objects.filter(pk=run.pk, stage=Stage.RUNNING, attempt=attempt).update(**changes):
+        raise NotYourRun("This run has moved on without you.")
+    if run.worker_id:
+        Worker.objects.filter(pk=run.worker_id).update(last_seen_at=now)
+    _keep_metrics(run, metrics)
+    _keep_logs(run, attempt, logs)
+    return Run.objects.filter(pk=run.pk, cancel_requested_at__isnull=False).exists()
+
+
+def _keep_metrics(run: Run, metrics: Sequence[Metric]) -> None:
+    if not metrics or run.metrics.count() + len(metrics) > MAX_METRICS:
+        return
+    rows = {(metric.step, metric.name): metric.value for metric in metrics}
+    RunMetric.objects.bulk_create(
+        [RunMetric(run=run, step=step, name=name, value=value) for (step, name), value in rows.items()],
+        update_conflicts=True,
+        unique_fields=["run", "step", "name"],
+        update_fields=["value"],
+    )
+
+
+def _keep_logs(run: Run, attempt: int, logs: Sequence[LogLine]) -> None:
+    lines = [line for line in logs if line.seq < MAX_LOG_LINES]
+    rows = [
+        RunLog(run=run, attempt=attempt, seq=line.seq, at=line.at, text=line.text[:MAX_LOG_CHARS])
+        for line in lines
+    ]
+    RunLog.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+@transaction.atomic
+def record_result(run: Run, *, attempt: int, evaluation: dict[str, Any]) -> dict[str, str]:
+    """Keep the measured result and answer `{"proof", "date"}`, what makes it verified on a leaderboard.
+
+    `evaluation` needs `accuracy` (0 to 1) and `n` (images measured). Raises NotYourRun, BadReport.
+    """
+    if run.benchmark_repo is None:
+        raise BadReport("This run has no benchmark to report a result of.")
+    value, count = _measured(evaluation)
+    kept = {**run.summary, "evaluation": evaluation}
+    if not Run.objects.filter(pk=run.pk, stage=Stage.RUNNING, attempt=attempt).update(
+        summary=kept, heartbeat_at=timezone.now()
+    ):
+        raise NotYourRun("This run has moved on without you.")
+    proof = sign_result(
+        run=run,
+        dataset=run.benchmark_repo.repo_id,
+        revision=run.benchmark_oid,
+        task_id=run.recipe["benchmark"]["task_id"],
+        value=value,
+        count=count,
+    )
+    return {"proof": proof, "date": timezone.now().date().isoformat()}
+
+
+def _measured(evaluation: dict[str, Any]) -> tuple[float, int]:
+    value, count = evaluation.get("accuracy"), evaluation.get("n")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise BadReport("evaluation.accuracy must be a number from 0 to 1.")
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= 10**9:
+        raise BadReport("evaluation.n must be the number of images measured.")
+    return float(value), count
+
+
+def finish(
+    run: Run,
+    *,
+    outcome: str,
+    result_oid: str = "",
+    message_id: str = "",
+    message: str = "",
+    summary: dict[str, Any] | None = None,
+) -> None:
+    """End the attempt as its worker asks. Raises NotYourRun, BadReport.
+
+    `outcome` is completed, error, canceled or interrupted; the last lets another attempt take the run.
+    """
+    if outcome == "interrupted":
+        if run.cancel_requested_at is None:
+            put_back(run, lost=False)
+            return
+        outcome = "canceled"
+    if outcome == "completed":
+        _check_result(run, result_oid)
+        finish_run(run, stage=Stage.COMPLETED, result_oid=result_oid, summary=summary)
+    elif outcome == "canceled":
+        finish_run(run, stage=Stage.CANCELED, summary=summary)
+    elif outcome == "error":
+        text = message or "The worker failed without saying why."
+        finish_run(
+            run, stage=Stage.ERROR, message_id=message_id or "worker:failed", message=text, summary=summary
+        )
+    else:
+        raise BadReport("outcome must be completed, error, canceled or interrupted.")
+
+
+def _check_result(run: Run, oid: str) -> None:
+    """A run is complete only when its commit is really there: no worker can declare victory in words."""
+    if run.target_repo is None:
+        raise BadReport("The target repo was deleted.")
+    try:
+        found = git_store(run.target_repo).resolve(oid)
+    except RevisionNotFound:
+        found = ""
+    if len(oid) != 40 or found != oid or not carries_run(run, oid):
+        raise BadReport("result_oid is not the commit of this run in its target repo.")
+
+
+def finite(value: Any) -> bool:
+    """Whether it is a number that a curve can show."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
