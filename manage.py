@@ -16,8 +16,14 @@ def main() -> None:
             os.environ["HUB_DATA_DIR"] = os.path.abspath(sys.argv[position + 1])
         elif word.startswith("--data-dir="):
             os.environ["HUB_DATA_DIR"] = os.path.abspath(word.split("=", 1)[1])
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    try:
+        _ = settings.INSTALLED_APPS
+    except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {error}")
     execute_from_command_line(sys.argv)
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from accounts import people
 from accounts.actor import Actor
 from accounts.models import AccessToken, Membership, Organization, Role, TokenRole, User
-from accounts.tokens import mint_token, revoke_token
+from accounts.tokens import living_tokens, mint_token, revoke_token
 
 MAX_TOKENS = 100
 
@@ -82,7 +82,7 @@ def create_token(
     user = _person(actor)
     if role == TokenRole.FINE_GRAINED and not (scopes or {}).get("repos"):
         raise ValidationError("A fine-grained token names at least one repo.", code="scopes")
-    if AccessToken.objects.filter(user=user, revoked_at=None, scopes__run=None).count() >= MAX_TOKENS:
+    if living_tokens().filter(user=user, scopes__run__isnull=True).count() >= MAX_TOKENS:
         raise ValidationError(f"You have {MAX_TOKENS} tokens: revoke one first.", code="limit")
     return mint_token(user, name=name, role=role, scopes=scopes, expires_at=expires_at)
 

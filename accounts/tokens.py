@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import AccessToken, TokenRole, User
@@ -63,7 +63,7 @@ def find_token(text: str) -> AccessToken | None:
     """The living token with this text, or None: unknown, expired, revoked, user suspended."""
     if not text.startswith(TOKEN_PREFIX) or len(text) > 200:
         return None
-    token = _living().filter(hash=hash_text(text)).select_related("user").first()
+    token = living_tokens().filter(hash=hash_text(text)).select_related("user").first()
     if token is not None:
         _note_use(token)
     return token
@@ -71,7 +71,7 @@ def find_token(text: str) -> AccessToken | None:
 
 def still_valid(token: AccessToken | None) -> bool:
     """Ask the database again: for the last look inside a transaction, before something is made public."""
-    return token is None or _living().filter(pk=token.pk).exists()
+    return token is None or living_tokens().filter(pk=token.pk).exists()
 
 
 def revoke_token(token: AccessToken) -> None:
@@ -80,7 +80,8 @@ def revoke_token(token: AccessToken) -> None:
     token.refresh_from_db(fields=["revoked_at"])
 
 
-def _living() -> Any:
+def living_tokens() -> QuerySet[AccessToken]:
+    """Tokens that work now: not expired, not revoked, their user neither inactive nor suspended."""
     alive = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
     return AccessToken.objects.filter(alive, revoked_at=None, user__is_active=True, user__is_suspended=False)
 

@@ -35,6 +35,18 @@ def env_int(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, got {value!r}") from error
 
 
+def env_directory(name: str, default: Path) -> Path:
+    """An absolute path of a directory that exists and can be written, made where it is missing."""
+    path = Path(os.environ.get(name) or default).absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name} {path} cannot be made: {error.strerror}.") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ImproperlyConfigured(f"{name} {path} cannot be written by this user.")
+    return path
+
+
 def env_secret(name: str, fallback_file: Path) -> str:
     """The secret from NAME, from the file NAME_FILE names, or made once and kept in `fallback_file`."""
     value = os.environ.get(name)

@@ -6,14 +6,13 @@ import os
 import re
 from pathlib import Path
 
-from hub.env import env_bool, env_database, env_int, env_secret, env_str
+from hub.env import env_bool, env_database, env_directory, env_int, env_secret, env_str
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.search(r"^## (\d\S*)", (BASE_DIR / "CHANGELOG.md").read_text(), re.M)[1]  # type: ignore[index]
 
 # --- identity
-HUB_DATA_DIR = Path(env_str("HUB_DATA_DIR", str(BASE_DIR / "data")))
-HUB_DATA_DIR.mkdir(parents=True, exist_ok=True)
+HUB_DATA_DIR = env_directory("HUB_DATA_DIR", BASE_DIR / "data")
 HUB_PUBLIC_URL = env_str("HUB_PUBLIC_URL", "http://localhost:8000").rstrip("/")
 SECRET_KEY = env_secret("HUB_SECRET_KEY", HUB_DATA_DIR / "secret_key")
 DEBUG = env_bool("HUB_DEBUG", False)
@@ -48,6 +47,7 @@ HUB_REAPER_SECONDS = env_int("HUB_REAPER_SECONDS", 15)
 HUB_HEARTBEAT_TIMEOUT_SECONDS = env_int("HUB_HEARTBEAT_TIMEOUT_SECONDS", 45)
 HUB_RUN_ATTEMPTS = env_int("HUB_RUN_ATTEMPTS", 4)
 HUB_RUN_TIMEOUT_SECONDS = env_int("HUB_RUN_TIMEOUT_SECONDS", 6 * 3600)
+HUB_FLAVORS = env_str("HUB_FLAVORS", "cpu-basic").split(",")
 
 # --- storages
 HUB_GIT_DIR = HUB_DATA_DIR / "git"
@@ -59,6 +59,8 @@ EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 # --- limits
 HUB_REGISTRATION = env_str("HUB_REGISTRATION", "open")
+# How many proxies of ours stand in front: whose word on the client's address is taken.
+HUB_PROXIES = env_int("HUB_PROXIES", 0)
 HUB_MAX_FILE_BYTES = env_int("HUB_MAX_UPLOAD_GB", 50) * 1024**3
 HUB_REGULAR_FILE_BYTES = env_int("HUB_REGULAR_FILE_MB", 10) * 1024**2
 HUB_COMMIT_BYTES = env_int("HUB_COMMIT_MB", 512) * 1024**2
@@ -66,6 +68,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024**2
 
 # --- security
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
@@ -148,5 +151,7 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname).1s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_str("HUB_LOG_LEVEL", "INFO")},
+    # A client that asks for what is not there is no event; Celery's own story of every task neither.
+    "loggers": {"django.request": {"level": "ERROR"}, "celery": {"level": "WARNING"}},
 }
 os.environ.setdefault("DJANGO_RUNSERVER_HIDE_WARNING", "true")

@@ -1,0 +1,18 @@
+"""Account pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from accounts import views
+
+urlpatterns = [
+    path("login", views.log_in, name="login"),
+    path("join", views.sign_up, name="signup"),
+    path("logout", views.log_out, name="logout"),
+    path("settings", RedirectView.as_view(pattern_name="settings")),
+    path("settings/profile", views.profile_settings, name="settings"),
+    path("settings/tokens", views.tokens, name="tokens"),
+    path("settings/tokens/<int:pk>/revoke", views.revoke, name="token-revoke"),
+]

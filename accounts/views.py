@@ -1,0 +1,170 @@
+"""Sign in, sign up, sign out, profile, tokens. Templates live in `templates/accounts/`."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import actions, throttle
+from accounts.actor import Actor
+from accounts.forms import LoginForm, ProfileForm, SignUpForm, TokenForm
+from accounts.models import AccessToken, TokenRole, User
+from accounts.tokens import living_tokens
+
+TOO_MANY = "Too many attempts from here: wait a quarter of an hour and try again."
+_BACKEND = "accounts.backends.AccountBackend"
+
+
+class PersonRequest(HttpRequest):
+    """A request after ActorMiddleware and `login_required`."""
+
+    user: User
+    actor: Actor
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def log_in(request: HttpRequest) -> HttpResponse:
+    """Context: `form`, `next` (where to go then), `registration_open`. 429 when guessing is slowed down."""
+    target, status = _safe_next(request), 200
+    if request.user.is_authenticated:
+        return redirect(target)
+    form = LoginForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user, reason, status = _authenticate(request, form.cleaned_data)
+        if user is not None:
+            login(request, user, backend=_BACKEND)
+            return redirect(target)
+        form.add_error(None, reason)
+    context = {"form": form, "next": target, "registration_open": settings.HUB_REGISTRATION == "open"}
+    return render(request, "accounts/login.html", context, status=status)
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    """Context: `form`, `next`. Signs the new person in. 403 in words when registration is closed."""
+    if settings.HUB_REGISTRATION != "open":
+        raise PermissionDenied("Registration is closed on this hub: ask its operator for an account.")
+    target = _safe_next(request)
+    form = SignUpForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user = _make_account(request, form)
+        if user is not None:
+            login(request, user, backend=_BACKEND)
+            messages.success(request, _("Welcome, %(name)s.") % {"name": user.username})
+            return redirect(target)
+    return render(request, "accounts/signup.html", {"form": form, "next": target})
+
+
+@require_POST
+def log_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    logout(request)
+    return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def profile_settings(request: PersonRequest) -> HttpResponse:
+    """Context: `form`."""
+    form = ProfileForm(request.POST or None, instance=User.objects.get(pk=request.user.pk))
+    if request.method == "POST" and form.is_valid():
+        actions.change_profile(request.actor, **form.cleaned_data)
+        messages.success(request, _("Saved."))
+        return redirect("settings")
+    return render(request, "accounts/profile_settings.html", {"form": form})
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "POST"])
+def tokens(request: PersonRequest) -> HttpResponse:
+    """Context: `form`, `tokens` (living, newest first), `fresh` (the new text, or None), `fresh_token`.
+
+    The new text is in this one answer and nowhere else, not even in the session.
+    """
+    form, fresh, made = TokenForm(request.POST or None), None, None
+    if request.method == "POST" and form.is_valid():
+        try:
+            made, fresh = _make_token(request.actor, form)
+            form = TokenForm()
+        except ValidationError as error:
+            form.add_error(None, error)
+    # A run's own tokens come and go by themselves: listing them would bury the person's.
+    rows = living_tokens().filter(user=request.user, scopes__run__isnull=True).order_by("-created_at")
+    context = {"form": form, "tokens": rows, "fresh": fresh, "fresh_token": made}
+    return render(request, "accounts/tokens.html", context)
+
+
+@login_required
+@require_POST
+def revoke(request: PersonRequest, pk: int) -> HttpResponse:
+    """End one of the person's own tokens; another's looks missing."""
+    token = get_object_or_404(AccessToken, pk=pk, user=request.user)
+    actions.end_token(request.actor, token=token)
+    messages.success(request, _("The token %(name)s no longer works.") % {"name": token.name})
+    return redirect("tokens")
+
+
+def _authenticate(request: HttpRequest, data: dict[str, str]) -> tuple[User | None, str, int]:
+    """The user, or the sentence that says why not and its status."""
+    name, password = data["username"], data["password"]
+    if not throttle.may_try(request, name):
+        return None, _(TOO_MANY), 429
+    user = authenticate(request, username=name, password=password)
+    if isinstance(user, User):
+        return user, "", 200
+    found = User.objects.filter(username__iexact=name, is_suspended=True).first()
+    if found is not None and found.check_password(password):
+        return None, _("This account is suspended: ask the hub's operator."), 403
+    return None, _("No account has this name and password."), 200
+
+
+def _make_account(request: HttpRequest, form: SignUpForm) -> User | None:
+    """The new user, or None with the reason on the form."""
+    address, data = throttle.address_of(request), form.cleaned_data
+    if throttle.SIGN_UPS.is_full(address):
+        form.add_error(None, _(TOO_MANY))
+        return None
+    try:
+        user = actions.sign_up(request.actor, **data)  # type: ignore[attr-defined]
+    except ValidationError as error:
+        _put_error(form, error)
+        return None
+    throttle.SIGN_UPS.note(address)
+    return user
+
+
+def _put_error(form: Form, error: ValidationError) -> None:
+    """A name's fault stands beside the name, a password's beside the password."""
+    codes = {getattr(one, "code", None) for one in error.error_list}
+    form.add_error("username" if codes & {"length", "grammar", "reserved", "taken"} else "password", error)
+
+
+def _make_token(actor: Actor, form: TokenForm) -> tuple[AccessToken, str]:
+    data = form.cleaned_data
+    scopes = {"repos": data["repos"]} if data["role"] == TokenRole.FINE_GRAINED else None
+    return actions.create_token(
+        actor, name=data["name"], role=data["role"], scopes=scopes, expires_at=form.expires_at()
+    )
+
+
+def _safe_next(request: HttpRequest) -> str:
+    """Where to go after signing in: the asked-for page if it is this hub's, else the front page."""
+    asked = request.POST.get("next") or request.GET.get("next") or ""
+    ours = url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
+    return asked if ours else resolve_url(settings.LOGIN_REDIRECT_URL)
