@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from django.conf import settings
+import io
+from collections.abc import Iterator
 
-from models_app.models import LargeFile, Repo
+from django.conf import settings
+from django.db.models import F
+
+from models_app.models import FileTerm, LargeFile, Repo
 from models_app.storage.errors import EntryNotFound, FileTooLarge
 from models_app.storage.gitstore import GitStore, repo_path
 from models_app.storage.lfs import Pointer
+from models_app.storage.xet.assemble import Term, assemble, open_assembled
+from models_app.storage.xet.store import XorbStore
 
 # --- git
 
@@ -42,3 +48,28 @@ def read_file(repo: Repo, oid: str, path: str, limit: int) -> bytes:
 
 
 # --- large files (the xorb store)
+
+
+def xorb_store() -> XorbStore:
+    """The one store of xorb bytes, shared by all repos."""
+    return XorbStore(settings.HUB_XORBS_DIR, settings.HUB_TMP_DIR)
+
+
+def stream_large_file(large_file: LargeFile, start: int, stop: int) -> Iterator[bytes]:
+    """Content bytes `start` to `stop` (exclusive) in pieces of at most 1 MiB.
+
+    The rows are read here, before the first piece is asked for: a slow reader holds no database connection.
+    """
+    return assemble(xorb_store(), _terms(large_file, start, stop), start, stop)
+
+
+def open_large_file(large_file: LargeFile) -> io.BufferedReader:
+    """The content as a seekable file, for readers of headers and footers."""
+    return open_assembled(xorb_store(), _terms(large_file, 0, large_file.size), large_file.size)
+
+
+def _terms(large_file: LargeFile, start: int, stop: int) -> list[Term]:
+    rows = FileTerm.objects.filter(file=large_file, file_offset__lt=stop)
+    overlapping = rows.annotate(file_stop=F("file_offset") + F("length")).filter(file_stop__gt=start)
+    fields = ("xorb_id", "byte_start", "byte_end", "file_offset", "length")
+    return [Term(*row) for row in overlapping.order_by("index").values_list(*fields)]

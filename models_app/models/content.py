@@ -13,8 +13,8 @@ from models_app.models.repo import Repo
 class Xorb(models.Model):
     """One uploaded xorb. Its physical file holds only chunks that no earlier xorb held.
 
-    `chunk_table` is the logical table the client knows (packed by `actions/xet.py`): for each chunk its hash,
-    its length and the container xorb, byte offset and stored length where its bytes really are.
+    `chunk_table` is the logical table the client knows: for each chunk its hash and length, packed by
+    `storage/xet/xorb.py`. Where a chunk's bytes really are, only its `Chunk` row says.
     """
 
     hash = models.CharField(max_length=64, primary_key=True)

@@ -1,8 +1,8 @@
 """The content-defined cut of a stream into chunks, byte-identical to the client's, vectorised.
 
 GearHash over a window of 64 bytes: h = (h << 1) + GEAR[byte] modulo 2**64, so the hash at byte i is the sum
-of GEAR[b[i - k]] << k for k in 0..63, which doubling computes for a whole array in six steps. A chunk ends after
-the first byte at which the top 16 bits are zero and the chunk has at least 8 KiB, at 128 KiB at the latest.
+of GEAR[b[i - k]] << k for k in 0..63, which doubling computes for a whole array in six steps. A chunk ends
+after the first byte at which the top 16 bits are zero and the chunk has at least 8 KiB; at 128 KiB at last.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models_app.storage.errors import StorageError
 from models_app.storage.xet.hashing import HASH_BYTES, hash_to_text
 from models_app.storage.xet.xorb import MAX_CHUNKS
 
@@ -26,7 +27,7 @@ _SECTION = struct.Struct("<32sII8x")
 _TERM = struct.Struct("<32sIIII")
 
 
-class ShardError(ValueError):
+class ShardError(StorageError):
     """The bytes are not a valid shard; the message is one sentence for the client."""
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import lz4.frame
 import numpy as np
 
+from models_app.storage.errors import StorageError
 from models_app.storage.xet.hashing import HASH_BYTES, Node, chunk_hash, xorb_hash
 
 HEADER_BYTES = 8
@@ -28,7 +29,7 @@ _FOOTER_TAG = b"XETBLOB"
 _TABLE_ENTRY = struct.Struct(f"<{HASH_BYTES}sI")
 
 
-class XorbError(ValueError):
+class XorbError(StorageError):
     """The bytes are not a valid xorb; the message is one sentence for the client."""
 
 

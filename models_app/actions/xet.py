@@ -1,0 +1,158 @@
+"""The Xet road: xorbs first, then the shard that says which files they make up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+from django.conf import settings
+
+from accounts.actor import Actor
+from models_app.access import LoginRequired
+from models_app.actions.content import (
+    ContentMismatch,
+    NewFile,
+    UnknownContent,
+    check_sha256,
+    find_chunks,
+    keep_files,
+    keep_xorb,
+    locate,
+    touch_xorbs,
+)
+from models_app.files import xorb_store
+from models_app.models import LargeFile, Repo, Xorb
+from models_app.storage.streams import read_pieces
+from models_app.storage.xet.hashing import Node, file_hash, hash_from_text, hash_to_text, verification_hash
+from models_app.storage.xet.shard import MAX_SHARD_BYTES, ShardError, ShardFile, ShardTerm, parse_shard
+from models_app.storage.xet.xorb import MAX_BODY_BYTES, XorbError, XorbReader, unpack_table
+
+# Files are proven in groups of about this many chunks, so that small files share their queries.
+_GROUP_CHUNKS = 4096
+_CACHED_TABLES = 64
+# Every term is read back to prove the SHA-256, so a small shard must not order endless reading.
+_CONTENT_FACTOR = 4
+
+
+def store_xorb(actor: Actor, *, hash_hex: str, body: IO[bytes], length: int) -> bool:
+    """Take a xorb of `length` bytes from `body`; True when the hub did not know it.
+
+    Raises XorbError unless every chunk and the Merkle root are right, BodyCutShort when bytes are missing.
+    Nothing is kept then. A xorb alone gives nobody anything: only a shard ties it to a repo.
+    """
+    _need_user(actor)
+    try:
+        expected = hash_from_text(hash_hex)
+    except ValueError as error:
+        raise XorbError("The xorb's name must be 64 lower-case hex digits.") from error
+    if length > MAX_BODY_BYTES:
+        raise XorbError(f"A xorb has at most {MAX_BODY_BYTES} bytes; this one announces {length}.")
+    reader = XorbReader()
+    with xorb_store().incoming() as incoming:
+        for piece in read_pieces(body, length):
+            reader.feed(piece)
+            incoming.write(piece)
+        reader.finish(expected)
+        return keep_xorb(incoming, hash_hex, reader.chunks)
+
+
+def register_shard(actor: Actor, *, repo: Repo, body: IO[bytes], length: int) -> int:
+    """Give `repo` the files a shard describes; returns how many the hub had not seen before.
+
+    All or nothing. Raises ShardError for a malformed shard or a false hash, UnknownContent for a xorb the hub
+    does not hold, ContentMismatch when a file's bytes are not those of its SHA-256. The verification hashes
+    prove that the caller holds the chunks, whoever uploaded them.
+    """
+    _need_user(actor)
+    if length > MAX_SHARD_BYTES:
+        raise ShardError(f"A shard has at most {MAX_SHARD_BYTES} bytes; this one announces {length}.")
+    files = list({file.sha256: file for file in parse_shard(b"".join(read_pieces(body, length)))}.values())
+    _check_sizes(files)
+    tables = _Tables(files)
+    proven = [new for group in _groups(files) for new in _prove_group(group, tables)]
+    touch_xorbs(tables.names)
+    return keep_files(repo, proven)
+
+
+class _Tables:
+    """The chunk tables of the xorbs a shard names, read one at a time and a few of them kept."""
+
+    def __init__(self, files: Sequence[ShardFile]) -> None:
+        self.names = {hash_to_text(term.xorb) for file in files for term in file.terms}
+        self._kept: dict[bytes, Sequence[Node]] = {}
+
+    def chunks(self, term: ShardTerm) -> Sequence[Node]:
+        """The chunks a term names, after its range, length and verification hash have been found true."""
+        table = self._table(term.xorb)
+        chunks = table[term.chunk_start : term.chunk_end]
+        name = hash_to_text(term.xorb)
+        if term.chunk_end > len(table):
+            raise ShardError(f"A term ends at chunk {term.chunk_end} of xorb {name}, which has {len(table)}.")
+        if sum(length for _, length in chunks) != term.length:
+            raise ShardError(f"A term of xorb {name} announces {term.length} bytes; its chunks differ.")
+        if verification_hash(raw for raw, _ in chunks) != term.verification:
+            raise ShardError(f"The verification hash of a term of xorb {name} is wrong.")
+        return chunks
+
+    def _table(self, xorb: bytes) -> Sequence[Node]:
+        if xorb not in self._kept:
+            name = hash_to_text(xorb)
+            packed = Xorb.objects.filter(pk=name).values_list("chunk_table", flat=True).first()
+            if packed is None:
+                raise UnknownContent(f"Xorb {name} is not stored here; please upload its bytes again.")
+            if len(self._kept) == _CACHED_TABLES:
+                del self._kept[next(iter(self._kept))]
+            self._kept[xorb] = unpack_table(packed)
+        return self._kept[xorb]
+
+
+def _need_user(actor: Actor) -> None:
+    if actor.user is None:
+        raise LoginRequired("Uploading needs a signed-in user.")
+
+
+def _check_sizes(files: Sequence[ShardFile]) -> None:
+    limit = settings.HUB_MAX_FILE_BYTES
+    for file in files:
+        if file.size > limit:
+            raise ShardError(f"A file of {file.size} bytes is over this hub's limit of {limit}.")
+    if sum(file.size for file in files) > _CONTENT_FACTOR * limit:
+        raise ShardError(f"The shard describes over {_CONTENT_FACTOR * limit} bytes; commit it in parts.")
+
+
+def _groups(files: Sequence[ShardFile]) -> Iterator[list[ShardFile]]:
+    group: list[ShardFile] = []
+    chunks = 0
+    for file in files:
+        group.append(file)
+        chunks += 1 + sum(term.chunk_end - term.chunk_start for term in file.terms)
+        if chunks >= _GROUP_CHUNKS:
+            yield group
+            group, chunks = [], 0
+    if group:
+        yield group
+
+
+def _prove_group(files: Sequence[ShardFile], tables: _Tables) -> Iterator[NewFile]:
+    """Each file with its terms as stored, after everything its shard says about it was found true."""
+    nodes = {file.sha256: _nodes(file, tables) for file in files}
+    known = dict(LargeFile.objects.filter(sha256__in=list(nodes)).values_list("sha256", "xet_hash"))
+    unknown = [file for file in files if known.get(file.sha256) != hash_to_text(file.file_hash)]
+    places = find_chunks(raw for file in unknown for raw, _ in nodes[file.sha256])
+    for file in files:
+        xet_hash = hash_to_text(file.file_hash)
+        if known.get(file.sha256) == xet_hash:
+            # The same chunks were proven to have this SHA-256 when they were first registered.
+            yield NewFile(file.sha256, xet_hash, file.size, None)
+            continue
+        terms = locate(nodes[file.sha256], places)
+        check_sha256(terms, file.sha256)
+        # A file cut otherwise than the stored one of the same content keeps the stored terms.
+        yield NewFile(file.sha256, xet_hash, file.size, None if file.sha256 in known else terms)
+
+
+def _nodes(file: ShardFile, tables: _Tables) -> list[Node]:
+    nodes = [node for term in file.terms for node in tables.chunks(term)]
+    if file_hash(nodes) != file.file_hash:
+        raise ContentMismatch(f"The terms of file {hash_to_text(file.file_hash)} do not add up to its hash.")
+    return nodes

@@ -1,0 +1,159 @@
+"""The Xet wire: token endpoints of the hub, and the CAS that takes xorbs and shards (hf-wire 19.2, 19.3).
+
+Bearer texts under `/cas/` are signed tickets minted here: they name a user, the token in hand, one repo and what
+may be done with it, and everything they name is asked again at every use.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from django.core import signing
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path, re_path
+
+from accounts.actor import Actor, Level
+from accounts.auth import bearer_text
+from accounts.models import AccessToken, User
+from accounts.tokens import still_valid
+from models_app.access import access_repo
+from models_app.actions.xet import register_shard, store_xorb
+from models_app.api.wire import HubAPIView, WireError, body_stream, error_response, flag, public_url
+from models_app.files import git_store, xorb_store
+from models_app.models import Repo
+
+TICKET_SECONDS = 3600
+_SALT = "tuneyard.xet"
+_REPO_TYPES = {"models": "model", "datasets": "dataset"}
+_READ, _WRITE = "read", "write"
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a CAS bearer text stands for, after everything it names was found alive."""
+
+    actor: Actor
+    repo: Repo
+    access: str
+
+
+def mint_ticket(actor: Actor, repo: Repo, access: str) -> str:
+    """A signed text good for `TICKET_SECONDS`; it dies earlier with the user, the token or the repo."""
+    token = actor.token.pk if actor.token else None
+    user = actor.user.pk if actor.user else None
+    return signing.dumps({"u": user, "t": token, "r": repo.pk, "a": access}, salt=_SALT)
+
+
+def read_ticket(request: HttpRequest, need: str) -> Ticket:
+    """The request's ticket, or WireError 401 (bad, expired) / 403 (made for less than `need`)."""
+    try:
+        data = signing.loads(bearer_text(request) or "", salt=_SALT, max_age=TICKET_SECONDS)
+    except signing.BadSignature as error:
+        raise WireError(401, "The Xet access token is missing, expired or not from this hub.") from error
+    if need == _WRITE and data["a"] != _WRITE:
+        raise WireError(403, "This Xet access token is for reading only.")
+    user = User.objects.filter(pk=data["u"], is_active=True, is_suspended=False).first()
+    token = AccessToken.objects.filter(pk=data["t"]).first() if data["t"] else None
+    repo = Repo.objects.select_related("namespace").filter(pk=data["r"]).first()
+    if (
+        (data["u"] and user is None)
+        or (data["t"] and token is None)
+        or not still_valid(token)
+        or repo is None
+    ):
+        raise WireError(401, "The Xet access token was made by somebody, or for a repo, that is gone.")
+    return Ticket(Actor(user, token), repo, data["a"])
+
+
+class XetToken(HubAPIView):
+    """GET /api/{models|datasets}/{id}/xet-{read|write}-token/{rev}: JSON for hf-xet, headers for Python."""
+
+    def get(
+        self, request: HttpRequest, kind: str, namespace: str, name: str, access: str, revision: str
+    ) -> HttpResponse:
+        # Whoever may read may propose a change, so `create_pr` asks for no more than reading.
+        proposes = flag(request.GET.get("create_pr"))
+        need = Level.WRITE if access == _WRITE and not proposes else Level.READ
+        if kind not in _REPO_TYPES:
+            raise WireError(404, f"This hub serves models and datasets, not {kind}.", "RepoNotFound")
+        repo = access_repo(self.actor, _REPO_TYPES[kind], f"{namespace}/{name}", need)
+        if access == _WRITE and self.actor.is_anonymous:
+            raise WireError(401, "Invalid username or password.")
+        git_store(repo).resolve(revision)
+        return _connection(mint_ticket(self.actor, repo, access))
+
+
+def _connection(ticket: str) -> HttpResponse:
+    # The generation in the path keys the client's three-week memory of what it sent (hf-wire 19.5).
+    url = public_url(f"/cas/g{xorb_store().generation()}")
+    expires = int(time.time()) + TICKET_SECONDS
+    response = JsonResponse({"casUrl": url, "exp": expires, "accessToken": ticket})
+    response["X-Xet-Cas-Url"] = url
+    response["X-Xet-Access-Token"] = ticket
+    response["X-Xet-Token-Expiration"] = str(expires)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+class Xorbs(HubAPIView):
+    """POST /cas/{gen}/v1/xorbs/{prefix}/{hash}: one xorb as the raw body."""
+
+    def post(self, request: HttpRequest, generation: int, prefix: str, name: str) -> HttpResponse:
+        ticket = read_ticket(request, _WRITE)
+        _check_write(ticket)
+        inserted = store_xorb(
+            ticket.actor, hash_hex=name, body=body_stream(request), length=_content_length(request)
+        )
+        return JsonResponse({"was_inserted": inserted})
+
+
+class Shards(HubAPIView):
+    """POST /cas/{gen}/v1/shards: the files that uploaded xorbs make up, for the ticket's repo."""
+
+    def post(self, request: HttpRequest, generation: int) -> HttpResponse:
+        ticket = read_ticket(request, _WRITE)
+        _check_write(ticket)
+        count = register_shard(
+            ticket.actor, repo=ticket.repo, body=body_stream(request), length=_content_length(request)
+        )
+        return JsonResponse({"result": 1 if count else 0})
+
+
+def _content_length(request: HttpRequest) -> int:
+    text = request.META.get("CONTENT_LENGTH") or ""
+    if not text.isdigit():
+        raise WireError(411, "The upload must announce its Content-Length.")
+    return int(text)
+
+
+class NotHere(HubAPIView):
+    """CAS routes that clients ask first and do without: global deduplication, grants, v2, reconstruction."""
+
+    def get(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        return error_response(404, "This CAS does not offer that route.")
+
+    post = head = put = get
+
+
+class Telemetry(HubAPIView):
+    """The client reports its timings; nobody keeps them."""
+
+    def post(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        return JsonResponse({})
+
+
+_CAS = "cas/g<int:generation>"
+urlpatterns = [
+    re_path(
+        r"^api/(?P<kind>models|datasets|spaces|kernels)/(?P<namespace>[^/]+)/(?P<name>[^/]+)"
+        r"/xet-(?P<access>read|write)-token/(?P<revision>[^/]+)$",
+        XetToken.as_view(),
+    ),
+    path(f"{_CAS}/v1/xorbs/<str:prefix>/<str:name>", Xorbs.as_view()),
+    path(f"{_CAS}/v1/shards", Shards.as_view()),
+    path(f"{_CAS}/v1/telemetry", Telemetry.as_view()),
+    path("v1/telemetry", Telemetry.as_view()),
+    re_path(r"^cas/(?P<rest>.*)$", NotHere.as_view()),
+]

@@ -1,0 +1,32 @@
+"""Request bodies as bounded pieces: never more than announced, never less taken for whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+from models_app.storage.errors import StorageError
+
+PIECE_BYTES = 1024**2
+
+
+class BodyCutShort(StorageError):
+    """The client hung up, or announced more than it sent."""
+
+
+def read_pieces(body: IO[bytes], length: int) -> Iterator[bytes]:
+    """Exactly `length` bytes of `body` in pieces of at most 1 MiB; BodyCutShort when there are fewer."""
+    left = length
+    while left:
+        try:
+            piece = body.read(min(PIECE_BYTES, left))
+        except (ConnectionError, TimeoutError) as error:
+            raise _cut_short(left, length) from error
+        if not piece:
+            raise _cut_short(left, length)
+        left -= len(piece)
+        yield piece
+
+
+def _cut_short(left: int, length: int) -> BodyCutShort:
+    return BodyCutShort(f"The body ended after {length - left} of {length} bytes; nothing was stored.")
