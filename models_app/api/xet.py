@@ -1,13 +1,12 @@
 """The Xet wire: token endpoints of the hub, and the CAS that takes xorbs and shards (hf-wire 19.2, 19.3).
 
-Bearer texts under `/cas/` are signed tickets minted here: they name a user, the token in hand, one repo and what
-may be done with it, and everything they name is asked again at every use.
+Bearer texts under `/cas/` are signed tickets minted here: they name a user, the token in hand, one repo and
+what may be done with it, and everything they name is asked again at every use.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from django.core import signing
@@ -18,25 +17,16 @@ from accounts.actor import Actor, Level
 from accounts.auth import bearer_text
 from accounts.models import AccessToken, User
 from accounts.tokens import still_valid
-from models_app.access import access_repo
+from models_app.access import check_repo
 from models_app.actions.xet import register_shard, store_xorb
-from models_app.api.wire import HubAPIView, WireError, body_stream, error_response, flag, public_url
+from models_app.api.repo_view import RepoAPIView
+from models_app.api.wire import HubAPIView, WireError, body_stream, error_response, public_url
 from models_app.files import git_store, xorb_store
 from models_app.models import Repo
 
 TICKET_SECONDS = 3600
 _SALT = "tuneyard.xet"
-_REPO_TYPES = {"models": "model", "datasets": "dataset"}
-_READ, _WRITE = "read", "write"
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """What a CAS bearer text stands for, after everything it names was found alive."""
-
-    actor: Actor
-    repo: Repo
-    access: str
+_LEVELS = {"read": Level.READ, "write": Level.WRITE}
 
 
 def mint_ticket(actor: Actor, repo: Repo, access: str) -> str:
@@ -46,41 +36,37 @@ def mint_ticket(actor: Actor, repo: Repo, access: str) -> str:
     return signing.dumps({"u": user, "t": token, "r": repo.pk, "a": access}, salt=_SALT)
 
 
-def read_ticket(request: HttpRequest, need: str) -> Ticket:
-    """The request's ticket, or WireError 401 (bad, expired) / 403 (made for less than `need`)."""
+def read_ticket(request: HttpRequest, need: str) -> tuple[Actor, Repo]:
+    """Who sends the request for which repo: WireError 401 for a bad or old ticket, 403 for too weak a one.
+
+    What the ticket's user may do with its repo is asked again, so that rights taken back count at once.
+    """
     try:
         data = signing.loads(bearer_text(request) or "", salt=_SALT, max_age=TICKET_SECONDS)
     except signing.BadSignature as error:
         raise WireError(401, "The Xet access token is missing, expired or not from this hub.") from error
-    if need == _WRITE and data["a"] != _WRITE:
+    if _LEVELS[data["a"]] < _LEVELS[need]:
         raise WireError(403, "This Xet access token is for reading only.")
-    user = User.objects.filter(pk=data["u"], is_active=True, is_suspended=False).first()
-    token = AccessToken.objects.filter(pk=data["t"]).first() if data["t"] else None
-    repo = Repo.objects.select_related("namespace").filter(pk=data["r"]).first()
-    if (
-        (data["u"] and user is None)
-        or (data["t"] and token is None)
-        or not still_valid(token)
-        or repo is None
-    ):
-        raise WireError(401, "The Xet access token was made by somebody, or for a repo, that is gone.")
-    return Ticket(Actor(user, token), repo, data["a"])
+    actor, repo = living(data["u"], data["t"], data["r"])
+    return actor, check_repo(actor, repo, _LEVELS[need])
 
 
-class XetToken(HubAPIView):
+def living(user_pk: int | None, token_pk: int | None, repo_pk: int) -> tuple[Actor, Repo]:
+    """The actor and repo a ticket names; WireError 401 when user, token or repo are gone."""
+    user = User.objects.filter(pk=user_pk, is_active=True, is_suspended=False).first()
+    token = AccessToken.objects.select_related("user").filter(pk=token_pk).first()
+    repo = Repo.objects.select_related("namespace").filter(pk=repo_pk).first()
+    token_gone = token_pk is not None and (token is None or not still_valid(token))
+    if repo is None or token_gone or (user_pk is not None and user is None):
+        raise WireError(401, "The link or token was made by somebody, or for a repo, that is gone.")
+    return Actor(user, token), repo
+
+
+class XetToken(RepoAPIView):
     """GET /api/{models|datasets}/{id}/xet-{read|write}-token/{rev}: JSON for hf-xet, headers for Python."""
 
-    def get(
-        self, request: HttpRequest, kind: str, namespace: str, name: str, access: str, revision: str
-    ) -> HttpResponse:
-        # Whoever may read may propose a change, so `create_pr` asks for no more than reading.
-        proposes = flag(request.GET.get("create_pr"))
-        need = Level.WRITE if access == _WRITE and not proposes else Level.READ
-        if kind not in _REPO_TYPES:
-            raise WireError(404, f"This hub serves models and datasets, not {kind}.", "RepoNotFound")
-        repo = access_repo(self.actor, _REPO_TYPES[kind], f"{namespace}/{name}", need)
-        if access == _WRITE and self.actor.is_anonymous:
-            raise WireError(401, "Invalid username or password.")
+    def get(self, request: HttpRequest, access: str, revision: str, **_: str) -> HttpResponse:
+        repo = self.repo(_LEVELS[access], content=True)
         git_store(repo).resolve(revision)
         return _connection(mint_ticket(self.actor, repo, access))
 
@@ -101,10 +87,9 @@ class Xorbs(HubAPIView):
     """POST /cas/{gen}/v1/xorbs/{prefix}/{hash}: one xorb as the raw body."""
 
     def post(self, request: HttpRequest, generation: int, prefix: str, name: str) -> HttpResponse:
-        ticket = read_ticket(request, _WRITE)
-        _check_write(ticket)
+        actor, _repo = read_ticket(request, "write")
         inserted = store_xorb(
-            ticket.actor, hash_hex=name, body=body_stream(request), length=_content_length(request)
+            actor, hash_hex=name, body=body_stream(request), length=_content_length(request)
         )
         return JsonResponse({"was_inserted": inserted})
 
@@ -113,11 +98,8 @@ class Shards(HubAPIView):
     """POST /cas/{gen}/v1/shards: the files that uploaded xorbs make up, for the ticket's repo."""
 
     def post(self, request: HttpRequest, generation: int) -> HttpResponse:
-        ticket = read_ticket(request, _WRITE)
-        _check_write(ticket)
-        count = register_shard(
-            ticket.actor, repo=ticket.repo, body=body_stream(request), length=_content_length(request)
-        )
+        actor, repo = read_ticket(request, "write")
+        count = register_shard(actor, repo=repo, body=body_stream(request), length=_content_length(request))
         return JsonResponse({"result": 1 if count else 0})
 
 
