@@ -1,0 +1,180 @@
+"""What a finished run publishes: weights, config, recipe, manifest, card and results, all in one commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.card import result_card
+from training.errors import EngineError
+from training.hubclient import Claim
+from training.recipe import Recipe, dump_recipe
+
+MODEL_OUTPUTS = ("model.safetensors", "config.json", "preprocessor_config.json")
+PACKAGES = ("torch", "torchvision", "timm", "safetensors", "numpy", "pillow", "huggingface_hub")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything measured about a run: fractions from 0 to 1, losses in nats, wall-clock seconds."""
+
+    labels: list[str]
+    metrics: Mapping[str, float]
+    history: list[Mapping[str, float]]
+    seconds: Mapping[str, float]
+    evaluation: Mapping[str, Any] | None = None
+    proof: Mapping[str, str] = field(default_factory=dict)
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide a number."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """The machine in words; no host name, no user, no path."""
+    import torch
+
+    device = (
+        torch.cuda.get_device_name() if torch.cuda.is_available() else (_processor() or platform.machine())
+    )
+    return {
+        "device": device,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _processor() -> str:
+    """The processor's name as Linux tells it; elsewhere empty."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.M)
+    return found[1].strip() if found else ""
+
+
+def write_result(
+    folder: Path, *, claim: Claim, recipe: Recipe, outcome: Outcome, model_dir: Path, base_dir: Path
+) -> Path:
+    """Fill `folder` (made anew) with the files to publish and return it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in MODEL_OUTPUTS:
+        if (model_dir / name).exists():
+            shutil.copyfile(model_dir / name, folder / name)
+    manifest = run_manifest(claim, recipe, outcome)
+    (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    if claim.benchmark and recipe.benchmark and outcome.evaluation:
+        path = folder / ".eval_results" / f"{claim.benchmark.repo.rpartition('/')[2]}.yaml"
+        path.parent.mkdir()
+        path.write_text(eval_results_yaml(claim, recipe, outcome), encoding="utf-8")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    card = result_card(claim=claim, recipe=recipe, manifest=manifest, config=config, base_dir=base_dir)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return folder
+
+
+def run_manifest(claim: Claim, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
+    """`run.json`: enough to repeat the run and to finish it, should the worker die right after publishing."""
+    return {
+        "run": claim.run,
+        "url": claim.url,
+        "attempt": claim.attempt,
+        "base": {"repo": claim.base.repo, "oid": claim.base.oid},
+        "dataset": {"repo": claim.dataset.repo, "oid": claim.dataset.oid},
+        "benchmark": claim.benchmark and {"repo": claim.benchmark.repo, "oid": claim.benchmark.oid},
+        "seed": recipe.seed,
+        "versions": versions(),
+        "hardware": hardware(),
+        "seconds": dict(outcome.seconds),
+        "labels": list(outcome.labels),
+        "metrics": dict(outcome.metrics),
+        "evaluation": dict(outcome.evaluation) if outcome.evaluation else None,
+        "history": [dict(row) for row in outcome.history],
+    }
+
+
+def summary_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a manifest that the hub keeps with the run."""
+    kept = ("metrics", "evaluation", "seconds", "versions", "hardware")
+    return {name: manifest[name] for name in kept if manifest.get(name)}
+
+
+def eval_results_yaml(claim: Claim, recipe: Recipe, outcome: Outcome) -> str:
+    """`.eval_results/*.yaml` in the client's own format, with the hub's proof as `verifyToken`."""
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    if claim.benchmark is None or recipe.benchmark is None or outcome.evaluation is None:
+        raise EngineError("worker:no-benchmark", "A run without a benchmark has no results to write.")
+    entry = EvalResultEntry(
+        dataset_id=claim.benchmark.repo,
+        task_id=recipe.benchmark.task_id,
+        value=outcome.evaluation["accuracy"],
+        dataset_revision=claim.benchmark.oid,
+        verify_token=outcome.proof.get("proof"),
+        date=outcome.proof.get("date"),
+        source_url=claim.url,
+        source_name=f"Run {claim.run}",
+        notes=f"accuracy on {outcome.evaluation['n']} images of the split {recipe.benchmark.split}",
+    )
+    return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False, allow_unicode=True)
+
+
+def publish(folder: Path, *, claim: Claim, recipe: Recipe, endpoint: str) -> str:
+    """Commit the whole folder to the target repo with the stock client; the new commit's oid.
+
+    The commit's description names the run, by which the hub and a later attempt know it again.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    api = HfApi(endpoint=endpoint, token=claim.token)
+    head = api.model_info(claim.target).sha
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    operations = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
+    how = "Train" if recipe.init == "scratch" else "Fine-tune"
+    done = api.create_commit(
+        claim.target,
+        operations,
+        commit_message=f"{how} {claim.base.repo} on {claim.dataset.repo}",
+        commit_description=f"Run {claim.run}\n\n{claim.url}",
+        parent_commit=head,
+    )
+    return str(done.oid)
+
+
+def published_manifest(claim: Claim, *, endpoint: str, folder: Path) -> dict[str, Any]:
+    """`run.json` of the commit that an earlier attempt of this run made."""
+    from huggingface_hub import hf_hub_download
+
+    path = hf_hub_download(
+        claim.target,
+        "run.json",
+        revision=claim.published_oid,
+        endpoint=endpoint,
+        token=claim.token,
+        local_dir=folder,
+    )
+    manifest = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(manifest, dict) or manifest.get("run") != claim.run:
+        raise EngineError("worker:bad-manifest", "The published run.json is not of this run.")
+    return manifest
