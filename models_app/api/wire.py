@@ -26,6 +26,7 @@ from rest_framework.views import APIView
 
 from accounts.actor import Actor
 from models_app import access
+from models_app.actions.refusals import CredentialEnded, InvalidInput, NotUploaded, RepoExists
 from models_app.rawpath import raw_path, raw_segments
 from models_app.storage import errors as storage
 
@@ -96,8 +97,12 @@ def _access_response(error: access.Refusal, actor: Actor) -> JsonResponse:
             return error_response(401 if actor.is_anonymous else 404, error.message, "RepoNotFound")
         case access.RepoGated():
             return error_response(denied, error.message, "GatedRepo")
-        case access.LoginRequired():
+        case access.LoginRequired() | CredentialEnded():
             return error_response(401, error.message)
+        case InvalidInput() | NotUploaded():
+            return error_response(400, error.message)
+        case RepoExists():
+            return error_response(409, error.message)
         case _:
             return error_response(403, error.message)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,17 +59,32 @@ def stage(store: GitStore, operation: Operation) -> Operation:
 
 
 def build_commit(
-    store: GitStore, *, operations: Iterable[Operation], parent: str | None, author: Author, message: str
+    store: GitStore,
+    *,
+    operations: Iterable[Operation],
+    parent: str | None,
+    author: Author,
+    message: str,
+    attributes: Callable[[bytes, list[str]], bytes] | None = None,
 ) -> str:
     """Write the tree and the commit object, move no reference; the new commit's oid.
 
-    Operations apply in order. Raises BadPath, PathConflict or EntryNotFound.
+    Operations apply in order. `attributes` gets the resulting `.gitattributes` and the paths of the pointers
+    added, and returns it with those tracked. Raises BadPath, PathConflict or EntryNotFound.
     """
     repository = store.repository
     base = repository[parent].peel(pygit2.Tree) if parent else None
     editor = TreeEditor(repository, base)
+    pointers = []
     for operation in operations:
         _apply(store, editor, stage(store, operation))
+        if isinstance(operation, AddPointer):
+            pointers.append(operation.path)
+    if pointers and attributes is not None:
+        before = editor.read(".gitattributes") or b""
+        after = attributes(before, pointers)
+        if after != before:
+            editor.put(".gitattributes", repository.create_blob(after))
     signature = author.signature()
     parents = [pygit2.Oid(hex=parent)] if parent else []
     oid = repository.create_commit(None, signature, signature, message, editor.write(), parents)  # type: ignore[arg-type]

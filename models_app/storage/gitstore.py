@@ -119,6 +119,8 @@ class GitStore:
         tree = self._root(oid)
         if not path:
             return Entry("directory", "", str(tree.id), 0)
+        if path.endswith("/"):  # libgit2 would read over it
+            return None
         try:
             found = tree[path]
         except (KeyError, ValueError, TypeError, UnicodeError):

@@ -1,0 +1,102 @@
+"""Trees and paths of a repo (hf-wire section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qs
+
+from django.http import JsonResponse
+from rest_framework.request import Request
+
+from models_app.api.repo_view import RepoAPIView
+from models_app.api.wire import (
+    JSON_LIMIT_BYTES,
+    WireError,
+    flag,
+    json_object,
+    next_link,
+    query_int,
+    read_limited,
+    wire_time,
+)
+from models_app.files import git_store
+from models_app.storage.githistory import Commit
+from models_app.storage.gitstore import Entry, GitStore
+from models_app.storage.lfs import format_pointer
+
+MAX_PAGE = 1000
+MAX_EXPANDED_PAGE = 100  # a page with last commits walks history
+MAX_PATHS = 10_000
+
+
+def entry_json(entry: Entry, last: Commit | None = None) -> dict[str, Any]:
+    """A tree entry as the wire has it; note `lfs.oid` here, where siblings say `lfs.sha256`."""
+    found: dict[str, Any] = {"type": entry.type, "oid": entry.oid, "size": entry.size, "path": entry.path}
+    if entry.pointer:
+        pointer_size = len(format_pointer(entry.pointer))
+        found["lfs"] = {"oid": entry.pointer.sha256, "size": entry.pointer.size, "pointerSize": pointer_size}
+    if last is not None:
+        found["lastCommit"] = {"id": last.oid, "title": last.title, "date": wire_time(last.date)}
+    return found
+
+
+def _entries_json(store: GitStore, oid: str, entries: Iterable[Entry], expand: bool) -> list[dict[str, Any]]:
+    rows = list(entries)
+    last = store.last_commits(oid, [entry.path for entry in rows]) if expand else {}
+    return [entry_json(entry, last.get(entry.path)) for entry in rows]
+
+
+class Tree(RepoAPIView):
+    """GET …/tree/{rev}[/{path}]: an array with `Link`; a file's path or a missing folder is EntryNotFound."""
+
+    def get(self, request: Request, revision: str, path: str = "", **words: str) -> JsonResponse:
+        store = git_store(self.repo())
+        oid = store.resolve(revision)
+        expand = flag(request.GET.get("expand"))
+        highest = MAX_EXPANDED_PAGE if expand else MAX_PAGE
+        limit = query_int(request, "limit", default=highest, lowest=1, highest=highest)
+        start = query_int(request, "cursor", default=0, highest=10**9)
+        walk = store.tree(oid, path.strip("/"), recursive=flag(request.GET.get("recursive")))
+        page = list(islice(walk, start, start + limit + 1))
+        headers = {"X-Repo-Commit": oid}
+        if len(page) > limit:
+            headers["Link"] = next_link(request, cursor=start + limit)
+        return JsonResponse(_entries_json(store, oid, page[:limit], expand), safe=False, headers=headers)
+
+
+class PathsInfo(RepoAPIView):
+    """POST …/paths-info/{rev}, form-encoded or JSON; paths that are not there are left out."""
+
+    def post(self, request: Request, revision: str, **words: str) -> JsonResponse:
+        store = git_store(self.repo())
+        oid = store.resolve(revision)
+        paths, expand = _asked_paths(request)
+        found = [store.entry(oid, path.strip("/")) for path in paths if path.strip("/")]
+        entries = [entry for entry in found if entry is not None]
+        return JsonResponse(_entries_json(store, oid, entries, expand), safe=False)
+
+
+def _asked_paths(request: Request) -> tuple[list[str], bool]:
+    if "json" in (request.content_type or ""):
+        body = json_object(request)
+        paths, expand = body.get("paths", []), body.get("expand") is True
+    else:
+        body = _form(request)
+        paths, expand = body.get("paths", []), flag("".join(body.get("expand", [])))
+    if isinstance(paths, str):
+        paths = [paths]
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise WireError(400, "'paths' must be a list of strings.")
+    if len(paths) > MAX_PATHS:
+        raise WireError(400, f"At most {MAX_PATHS} paths may be asked for at once.")
+    return paths, expand
+
+
+def _form(request: Request) -> dict[str, list[str]]:
+    text = read_limited(request, JSON_LIMIT_BYTES).decode("utf-8", "replace")
+    try:
+        return parse_qs(text, keep_blank_values=True, max_num_fields=MAX_PATHS + 10)
+    except ValueError as error:
+        raise WireError(400, f"At most {MAX_PATHS} paths may be asked for at once.") from error

@@ -1,0 +1,99 @@
+"""What is known of a repo at a revision: info, references, commits (hf-wire sections 4 and 6)."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from django.http import JsonResponse
+from rest_framework.request import Request
+
+from models_app.api.repo_view import RepoAPIView
+from models_app.api.summaries import repo_json
+from models_app.api.wire import flag, next_link, query_int, wire_time
+from models_app.files import git_store
+from models_app.storage.githistory import Commit
+from models_app.storage.gitstore import Entry, GitStore, Ref
+from models_app.storage.lfs import format_pointer
+
+MAX_COMMITS_PAGE = 1000
+
+
+class RepoInfo(RepoAPIView):
+    """GET /api/{T}/{id}[/revision/{rev}]; `blobs=true` adds sizes, `expand=…` asks for single properties."""
+
+    def get(self, request: Request, revision: str = "", **words: str) -> JsonResponse:
+        repo = self.repo()
+        store = git_store(repo)
+        oid = store.resolve(revision or repo.default_branch)
+        expand = request.GET.getlist("expand") + request.GET.getlist("expand[]")
+        info = repo_json(repo, self.actor, expand=expand or None, full=True)
+        if not expand or "sha" in expand:
+            info["sha"] = oid
+        if not expand or "siblings" in expand:
+            info["siblings"] = siblings_json(store, oid, blobs=flag(request.GET.get("blobs")))
+        return JsonResponse(info, headers={"X-Repo-Commit": oid})
+
+
+def siblings_json(store: GitStore, oid: str, *, blobs: bool) -> list[dict[str, Any]]:
+    """Every file of a commit; with `blobs` also sizes and ids (the wire says `lfs.sha256` here)."""
+    if not blobs:
+        return [{"rfilename": entry.path} for entry in store.files(oid)]
+    return [_sibling_json(entry) for entry in store.files(oid)]
+
+
+def _sibling_json(entry: Entry) -> dict[str, Any]:
+    found: dict[str, Any] = {"rfilename": entry.path, "size": entry.size, "blobId": entry.oid}
+    if entry.pointer:
+        pointer_size = len(format_pointer(entry.pointer))
+        found["lfs"] = {"sha256": entry.pointer.sha256, "size": entry.size, "pointerSize": pointer_size}
+    return found
+
+
+class Refs(RepoAPIView):
+    """GET …/refs: branches and tags; this hub has no conversions and no pull requests yet."""
+
+    def get(self, request: Request, **words: str) -> JsonResponse:
+        branches, tags = git_store(self.repo()).refs()
+        answer: dict[str, list[dict[str, str]]] = {
+            "branches": [_ref_json(ref) for ref in branches],
+            "tags": [_ref_json(ref) for ref in tags],
+            "converts": [],
+        }
+        if flag(request.GET.get("include_prs")):
+            answer["pullRequests"] = []
+        return JsonResponse(answer)
+
+
+def _ref_json(ref: Ref) -> dict[str, str]:
+    return {"name": ref.name, "ref": ref.ref, "targetCommit": ref.oid}
+
+
+class Commits(RepoAPIView):
+    """GET …/commits/{rev}: newest first, pages by `p` and `limit`, `X-Total-Count`."""
+
+    def get(self, request: Request, revision: str, **words: str) -> JsonResponse:
+        store = git_store(self.repo())
+        oid = store.resolve(revision)
+        page = query_int(request, "p", default=0, highest=10**6)
+        limit = query_int(request, "limit", default=50, lowest=1, highest=MAX_COMMITS_PAGE)
+        formatted = "formatted" in request.GET.getlist("expand[]") + request.GET.getlist("expand")
+        total = store.count_commits(oid)
+        headers = {"X-Total-Count": str(total)}
+        if (page + 1) * limit < total:
+            headers["Link"] = next_link(request, p=page + 1)
+        rows = [_commit_json(found, formatted) for found in store.history(oid, page * limit, limit)]
+        return JsonResponse(rows, safe=False, headers=headers)
+
+
+def _commit_json(commit: Commit, formatted: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "id": commit.oid,
+        "title": commit.title,
+        "message": commit.message,
+        "authors": [{"user": commit.author, "avatar": ""}],
+        "date": wire_time(commit.date),
+    }
+    if formatted:
+        found["formatted"] = {"title": escape(commit.title), "message": escape(commit.message)}
+    return found

@@ -1,0 +1,27 @@
+"""Endpoints below one repo: from the URL's words to the repo, through the gate."""
+
+from __future__ import annotations
+
+from accounts.actor import Level
+from models_app.access import RepoNotFound, access_repo
+from models_app.api.wire import HubAPIView, public_url
+from models_app.models import Repo
+
+REPO_TYPES = {"models": "model", "datasets": "dataset"}
+
+
+def repo_url(repo: Repo) -> str:
+    """`{E}/{P}{ns}/{name}`: the exact shape that clients parse a repo id from."""
+    return public_url(repo.get_absolute_url())
+
+
+class RepoAPIView(HubAPIView):
+    """Base of endpoints whose URL names `kind` (`models`, `datasets`), `namespace` and `name`."""
+
+    def repo(self, need: Level = Level.READ, *, content: bool = False) -> Repo:
+        """The repo of this URL, or the gate's refusal; types this hub does not serve have no repos."""
+        repo_type = REPO_TYPES.get(self.kwargs["kind"])
+        if repo_type is None:
+            raise RepoNotFound("Repository not found")
+        repo_id = f"{self.kwargs['namespace']}/{self.kwargs['name']}"
+        return access_repo(self.actor, repo_type, repo_id, need, content=content)

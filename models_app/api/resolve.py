@@ -1,0 +1,146 @@
+"""Downloads: `resolve` and `raw` with ETag, Range and the client's headers (hf-wire section 9)."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from rest_framework.request import Request
+
+from models_app.api.repo_view import RepoAPIView
+from models_app.api.wire import error_response
+from models_app.content.filetypes import served_type
+from models_app.files import git_store, large_file_of, stream_large_file
+from models_app.models import LargeFile
+from models_app.storage.errors import EntryNotFound
+from models_app.storage.gitstore import Entry, GitStore
+
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+# A user's file is shown on the hub's own origin: it gets no script, no form, no frame, no network.
+_SANDBOX = "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'"
+
+
+class Resolve(RepoAPIView):
+    """GET and HEAD {E}/{P}{id}/resolve/{rev}/{path}; HEAD has the headers of a full GET and no body."""
+
+    def get(self, request: Request, revision: str, path: str, **words: str) -> HttpResponseBase:
+        repo = self.repo(content=True)
+        store = git_store(repo)
+        oid, entry = find_file(store, revision, path)
+        content: bytes | LargeFile | None
+        if entry.pointer:
+            content = large_file_of(repo, entry.pointer)
+            if content is None:
+                raise EntryNotFound(f"The content of {path} is not stored on this hub.", oid)
+        else:
+            content = store.blob(entry.oid)
+        headers = _file_headers(request, oid, entry, content)
+        if _unchanged(request, entry.etag):
+            return HttpResponse(status=304, headers=headers)
+        return _ranged(request, entry, content, headers)
+
+
+class Raw(RepoAPIView):
+    """GET …/raw/{rev}/{path}: what git holds, so a large file's pointer text; always as plain text."""
+
+    def get(self, request: Request, revision: str, path: str, **words: str) -> HttpResponseBase:
+        store = git_store(self.repo(content=True))
+        oid, entry = find_file(store, revision, path)
+        data = store.blob(entry.oid)
+        headers = {**_common_headers(oid), "ETag": f'"{entry.oid}"', "Content-Length": str(len(data))}
+        return HttpResponse(data, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+def find_file(store: GitStore, revision: str, path: str) -> tuple[str, Entry]:
+    """The commit and the file, or RevisionNotFound / EntryNotFound (which carries the commit, so that clients
+    may remember the absence)."""
+    oid = store.resolve(revision)
+    entry = store.entry(oid, path)
+    if entry is None or not entry.is_file:
+        raise EntryNotFound("Entry not found", oid)
+    return oid, entry
+
+
+def _common_headers(oid: str) -> dict[str, str]:
+    return {
+        "X-Repo-Commit": oid,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": _SANDBOX,
+        "Cache-Control": "private, no-cache",
+    }
+
+
+def _file_headers(request: Request, oid: str, entry: Entry, content: bytes | LargeFile) -> dict[str, str]:
+    content_type = served_type(entry.path, content[:512] if isinstance(content, bytes) else None)
+    attached = "download" in request.GET or content_type == "application/octet-stream"
+    headers = {
+        **_common_headers(oid),
+        "ETag": f'"{entry.etag}"',
+        "Accept-Ranges": "bytes",
+        "Content-Type": content_type,
+        "Content-Disposition": _disposition("attachment" if attached else "inline", entry.path),
+    }
+    if entry.pointer:
+        headers["X-Linked-Etag"] = f'"{entry.etag}"'
+        headers["X-Linked-Size"] = str(entry.size)
+    return headers
+
+
+def _disposition(kind: str, path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    plain = re.sub(r"[^ -!#-\[\]-~]", "_", name)
+    return f"{kind}; filename*=UTF-8''{quote(name, safe='')}; filename=\"{plain}\";"
+
+
+def _unchanged(request: Request, etag: str) -> bool:
+    known = request.headers.get("If-None-Match", "")
+    return (
+        any(tag.strip().removeprefix("W/") in (f'"{etag}"', "*") for tag in known.split(","))
+        if known
+        else False
+    )
+
+
+def _has_range(request: Request, entry: Entry) -> bool:
+    """Whether a single, well-formed range is asked for (others may be ignored, RFC 9110 section 14.2)."""
+    found = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
+    if request.method != "GET" or found is None or not (found[1] or found[2]):
+        return False
+    if found[1] and found[2] and int(found[1]) > int(found[2]):
+        return False
+    condition = request.headers.get("If-Range")
+    return condition is None or condition.strip() == f'"{entry.etag}"'
+
+
+def _asked_range(request: Request, entry: Entry) -> tuple[int, int] | None:
+    """Start and end (exclusive) of what to send, the whole file by default; None when it lies outside."""
+    if not _has_range(request, entry):
+        return 0, entry.size
+    found = _RANGE.fullmatch(request.headers["Range"].replace(" ", ""))
+    first, last = (found[1], found[2]) if found else ("", "")
+    if not first:
+        start, stop = max(0, entry.size - int(last)), entry.size
+    else:
+        start, stop = int(first), min(int(last) + 1, entry.size) if last else entry.size
+    return (start, stop) if start < stop else None
+
+
+def _ranged(
+    request: Request, entry: Entry, content: bytes | LargeFile, headers: dict[str, str]
+) -> HttpResponseBase:
+    asked = _asked_range(request, entry)
+    if asked is None:
+        error = error_response(416, f"The range asked for lies outside the file of {entry.size} bytes.")
+        error["Content-Range"] = f"bytes */{entry.size}"
+        return error
+    start, stop = asked
+    status = 206 if _has_range(request, entry) else 200
+    if status == 206:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{entry.size}"
+    headers["Content-Length"] = str(stop - start)
+    if request.method == "HEAD":
+        return HttpResponse(b"", status=status, headers=headers)
+    if isinstance(content, bytes):
+        return HttpResponse(content[start:stop], status=status, headers=headers)
+    return StreamingHttpResponse(stream_large_file(content, start, stop), status=status, headers=headers)

@@ -1,0 +1,106 @@
+"""The whole wire on one page. Routes are matched on the raw path, so that an encoded slash stays inside its
+segment.
+
+Django's outer resolver only decides that a path belongs to the wire; `wire_entry` matches the raw path
+against
+`WIRE` and hands every captured text over decoded.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.urls import URLPattern, path, re_path
+from django.urls.exceptions import Resolver404
+from django.urls.resolvers import RegexPattern, URLResolver
+from django.views.decorators.csrf import csrf_exempt
+
+from models_app.api import commits, files, git, info, repos, resolve, users, xet
+from models_app.api.wire import error_response, raw_path
+
+_REPO = "api/<str:kind>/<str:namespace>/<str:name>"
+
+
+def _file_routes(kind: str) -> list[URLPattern]:
+    """Files and git, outside /api: models have no prefix there."""
+    top = ("" if kind == "models" else f"{kind}/") + "<str:namespace>/<str:name>"
+    words = {"kind": kind}
+    return [
+        path(f"{top}/resolve/<str:revision>/<path:path>", resolve.Resolve.as_view(), words),
+        path(f"{top}/raw/<str:revision>/<path:path>", resolve.Raw.as_view(), words),
+        path(f"{top}/info/refs", git.InfoRefs.as_view(), words),
+        path(f"{top}/git-upload-pack", git.UploadPack.as_view(), words),
+        path(f"{top}/git-receive-pack", git.ReceivePack.as_view(), words),
+    ]
+
+
+WIRE: list[URLPattern] = [
+    # identity
+    path("api/whoami-v2", users.WhoAmI.as_view()),
+    path("api/agent-harnesses", users.AgentHarnesses.as_view()),
+    path("api/telemetry/<path:topic>", users.Telemetry.as_view()),
+    path("api/users/<str:name>/overview", users.UserOverview.as_view()),
+    path("api/organizations/<str:name>/overview", users.OrganizationOverview.as_view()),
+    path("api/organizations/<str:name>/members", users.OrganizationMembers.as_view()),
+    # repositories
+    path("api/repos/create", repos.CreateRepo.as_view()),
+    path("api/repos/delete", repos.DeleteRepo.as_view()),
+    path("api/validate-yaml", commits.ValidateYaml.as_view()),
+    *xet.urlpatterns,
+    path(f"{_REPO}/settings", repos.RepoSettings.as_view()),
+    path(f"{_REPO}/auth-check", repos.AuthCheck.as_view()),
+    path(f"{_REPO}/auth-check/write", repos.AuthCheckWrite.as_view()),
+    path(_REPO, info.RepoInfo.as_view()),
+    path(f"{_REPO}/revision/<str:revision>", info.RepoInfo.as_view()),
+    path(f"{_REPO}/refs", info.Refs.as_view()),
+    path(f"{_REPO}/commits/<str:revision>", info.Commits.as_view()),
+    # files
+    path(f"{_REPO}/tree/<str:revision>", files.Tree.as_view()),
+    path(f"{_REPO}/tree/<str:revision>/<path:path>", files.Tree.as_view()),
+    path(f"{_REPO}/paths-info/<str:revision>", files.PathsInfo.as_view()),
+    # writing
+    path(f"{_REPO}/preupload/<str:revision>", commits.Preupload.as_view()),
+    path(f"{_REPO}/commit/<str:revision>", commits.Commit.as_view()),
+    path(f"{_REPO}/branch/<str:branch>", commits.Branch.as_view()),
+    path(f"{_REPO}/tag/<str:name_or_revision>", commits.Tag.as_view()),
+    # everything else below a repo type is about a repo nobody has
+    re_path(r"^api/(?P<kind>models|datasets|spaces|kernels)/", repos.NoSuchRepo.as_view()),
+    *_file_routes("datasets"),  # first, since `datasets` is no namespace
+    *_file_routes("models"),
+    # one-segment ids of old clients, and types this hub does not serve
+    re_path(
+        r"^(?:(?:datasets|spaces|kernels)/)?[^/]+(?:/[^/]+)?/(?:resolve|raw)/", repos.NoSuchRepo.as_view()
+    ),
+]
+_resolver = URLResolver(RegexPattern(r"^/"), WIRE)
+
+
+@csrf_exempt
+def wire_entry(request: HttpRequest) -> HttpResponseBase:
+    """Find the endpoint by the raw path and call it. `ActorMiddleware` keeps the CSRF check of sessions."""
+    try:
+        match = _resolver.resolve(raw_path(request))
+    except Resolver404:
+        return error_response(404, "Sorry, we can't find what you are looking for.")
+    texts = {name: unquote(text) if isinstance(text, str) else text for name, text in match.kwargs.items()}
+    response = match.func(request, *match.args, **texts)
+    return _without_body(response) if request.method == "HEAD" else response
+
+
+def _without_body(response: HttpResponseBase) -> HttpResponseBase:
+    """The same headers, with the length GET would have, and nothing after them."""
+    if isinstance(response, StreamingHttpResponse):
+        response.streaming_content = iter(())
+    elif isinstance(response, HttpResponse):
+        response.setdefault("Content-Length", str(len(response.content)))
+        response.content = b""
+    return response
+
+
+_TYPES = r"(?:(?:datasets|spaces|kernels)/)?"
+urlpatterns = [
+    re_path(r"^(?:api|cas|lfs|v1)/", wire_entry),
+    re_path(rf"^{_TYPES}[^/]+(?:/[^/]+)?/(?:resolve|raw)/", wire_entry),
+    re_path(rf"^{_TYPES}[^/]+/[^/]+/(?:info/refs|info/lfs/.*|git-upload-pack|git-receive-pack)$", wire_entry),
+]
