@@ -109,7 +109,7 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def stop(self, seconds: float = STOP_SECONDS) -> bool:
-        """End the children stage by stage; a further signal, or the time, kills. True when none was killed."""
+        """End the children stage by stage; a further signal or the time kills. True: none was killed."""
         deadline, clean, kill_at = time.monotonic() + seconds, True, self.stops + 1
         stages = sorted({child.stop_stage for child in self.children})
         for stage in stages:
