@@ -20,7 +20,7 @@ def read_pieces(body: IO[bytes], length: int) -> Iterator[bytes]:
     while left:
         try:
             piece = body.read(min(PIECE_BYTES, left))
-        except (ConnectionError, TimeoutError) as error:
+        except OSError as error:
             raise _cut_short(left, length) from error
         if not piece:
             raise _cut_short(left, length)
