@@ -18,7 +18,12 @@ class Level(enum.IntEnum):
     ADMIN = 3
 
 
-_ROLE_LEVELS = {Role.READ: Level.READ, Role.CONTRIBUTOR: Level.READ, Role.WRITE: Level.WRITE, Role.ADMIN: Level.ADMIN}
+_ROLE_LEVELS = {
+    Role.READ: Level.READ,
+    Role.CONTRIBUTOR: Level.READ,
+    Role.WRITE: Level.WRITE,
+    Role.ADMIN: Level.ADMIN,
+}
 _SCOPE_LEVELS = {"read": Level.READ, "write": Level.WRITE, "admin": Level.ADMIN}
 
 
@@ -38,7 +43,9 @@ class Actor:
         """What the user is in each namespace they belong to, by namespace id; one or two queries, kept."""
         if self.user is None:
             return {}
-        levels = {pk: Level.ADMIN for pk in Namespace.objects.filter(user=self.user).values_list("pk", flat=True)}
+        levels = dict.fromkeys(
+            Namespace.objects.filter(user=self.user).values_list("pk", flat=True), Level.ADMIN
+        )
         rows = Membership.objects.filter(user=self.user).values_list("organization__namespace__pk", "role")
         levels.update({pk: _ROLE_LEVELS[Role(role)] for pk, role in rows if pk is not None})
         return levels
@@ -58,7 +65,11 @@ class Actor:
 
     def repo_ceiling(self, repo_type: str, repo_id: str, namespace: Namespace) -> Level:
         """The most this credential allows on one repo (public repos stay readable by every credential)."""
-        listed = self.token.scopes.get("repos", {}).get(f"{repo_type}:{repo_id}", "") if self.is_scoped and self.token else ""
+        listed = (
+            self.token.scopes.get("repos", {}).get(f"{repo_type}:{repo_id}", "")
+            if self.is_scoped and self.token
+            else ""
+        )
         return max(self.namespace_ceiling(namespace), _SCOPE_LEVELS.get(listed, Level.NONE))
 
 

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from accounts import actions
+from accounts import actions as verbs
 from accounts.desk import LookOnlyAdmin, do_each
 from accounts.models import AccessToken, Membership, Namespace, Organization, User
 
@@ -47,11 +47,11 @@ class UserAdmin(admin.ModelAdmin):
 
     @admin.action(description="Suspend: no login, no session, no token works")
     def suspend(self, request: Any, rows: QuerySet[User]) -> None:
-        do_each(self, request, rows, lambda user: actions.suspend(request.actor, user=user), "Suspended")
+        do_each(self, request, rows, lambda user: verbs.suspend(request.actor, user=user), "Suspended")
 
     @admin.action(description="Restore")
     def restore(self, request: Any, rows: QuerySet[User]) -> None:
-        do_each(self, request, rows, lambda user: actions.restore(request.actor, user=user), "Restored")
+        do_each(self, request, rows, lambda user: verbs.restore(request.actor, user=user), "Restored")
 
 
 class MembershipInline(admin.TabularInline):
@@ -112,4 +112,4 @@ class AccessTokenAdmin(LookOnlyAdmin):
 
     @admin.action(description="Revoke", permissions=["view"])
     def revoke(self, request: Any, rows: QuerySet[AccessToken]) -> None:
-        do_each(self, request, rows, lambda token: actions.end_token(request.actor, token=token), "Revoked")
+        do_each(self, request, rows, lambda token: verbs.end_token(request.actor, token=token), "Revoked")

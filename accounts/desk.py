@@ -37,7 +37,7 @@ def do_each(
             text = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
             desk.message_user(request, f"{row}: {text}", messages.ERROR)
         except Exception as error:
-            # The rooms' own refusals carry their sentence in `message`; anything else is a fault and is raised.
+            # The rooms' own refusals carry their sentence in `message`; anything else is a fault.
             if not hasattr(error, "message"):
                 raise
             desk.message_user(request, f"{row}: {error.message}", messages.ERROR)

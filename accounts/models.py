@@ -21,7 +21,9 @@ class User(AbstractUser):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(Lower("username"), name="user_username_ci", violation_error_message="This name is taken.")
+            models.UniqueConstraint(
+                Lower("username"), name="user_username_ci", violation_error_message="This name is taken."
+            )
         ]
 
     def display_name(self) -> str:
@@ -48,7 +50,9 @@ class Namespace(models.Model):
 
     name = models.CharField(max_length=96)
     user = models.OneToOneField(User, models.CASCADE, null=True, blank=True, related_name="namespace")
-    organization = models.OneToOneField(Organization, models.CASCADE, null=True, blank=True, related_name="namespace")
+    organization = models.OneToOneField(
+        Organization, models.CASCADE, null=True, blank=True, related_name="namespace"
+    )
     used_bytes = models.BigIntegerField(default=0)
     quota_bytes = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -95,7 +99,9 @@ class Membership(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["organization", "user"], name="membership_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} is {self.role}"

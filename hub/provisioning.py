@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
@@ -11,6 +12,8 @@ from accounts.people import make_organization, make_user, put_member
 from accounts.tokens import hash_text, mint_token
 from runs.models import Worker
 from runs.workers import enroll_worker
+
+_WORKER_TOKEN = re.compile(r"tyw_[A-Za-z0-9_-]{16,190}")
 
 
 @dataclass
@@ -128,6 +131,8 @@ class WorkerWish:
     def fulfil(self) -> list[str]:
         """Enroll the worker, or leave it alone when nothing about it changes."""
         text = self.tokens[-1].text if self.tokens else None
+        if text is not None and not _WORKER_TOKEN.fullmatch(text):
+            raise ValidationError("A worker's token is 'tyw_' and 16 to 190 letters, digits, '-' or '_'.")
         found = Worker.objects.filter(name=self.name).first()
         flavors = self.flavors or (list(found.flavors) if found else ["cpu-basic"])
         if found and found.flavors == flavors and (text is None or found.token_hash == hash_text(text)):
