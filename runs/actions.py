@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from models_app.actions.repos import RepoExists, create_repo
 
 from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from models_app.access import Forbidden, LoginRequired, Refusal, access_namespace
 from models_app.actions.events import record_event
+from models_app.actions.refusals import InvalidInput, RepoExists
+from models_app.actions.repos import create_repo
 from models_app.files import git_store
 from models_app.models import EventTag, Repo
 from runs import dispatch
@@ -132,6 +133,8 @@ def _target_repo(actor: Actor, place: Target, private: bool | None) -> Repo:
         return create_repo(
             actor, repo_type="model", namespace=place.namespace.name, name=place.name, private=private
         )
+    except InvalidInput as refusal:
+        raise RecipeError([Problem("target", f"target: {refusal.message}")]) from None
     except RepoExists as taken:
         repo = taken.repo
     if Run.objects.active().filter(target_repo=repo).exists():

@@ -70,9 +70,7 @@ def base_license(base_dir: Path) -> dict[str, str]:
 def _introduction(claim: Claim, recipe: Recipe) -> str:
     base, data = _link(claim.base.repo, ""), _link(claim.dataset.repo, "datasets/")
     if recipe.init == "scratch":
-        how = (
-            f"The architecture of {base}, trained from random weights on {data}: the baseline of a fine-tune."
-        )
+        how = f"The architecture of {base}, trained from random weights on {data}: a baseline."
     else:
         part = {"head": "its head only", "full": "all of its layers"}.get(
             recipe.strategy.kind, f"its head and last {recipe.strategy.stages} stage(s)"

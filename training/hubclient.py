@@ -58,6 +58,11 @@ class HubApi:
         """GET and read a JSON object; raises as `post` does."""
         return self._call("GET", path, None, patience)
 
+    def get_list(self, path: str, *, patience: float = 0.0) -> list[dict[str, Any]]:
+        """GET and read a JSON list of objects; raises as `post` does."""
+        found = self._call("GET", path, None, patience).get("items", [])
+        return [item for item in found if isinstance(item, dict)]
+
     def _call(self, method: str, path: str, data: bytes | None, patience: float) -> dict[str, Any]:
         deadline = time.monotonic() + patience
         pause = 0.25
@@ -106,7 +111,10 @@ def _refusal(status: int, body: bytes) -> Exception:
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
+    """A JSON object; a list comes as the object's `items`."""
     value = json.loads(body or b"{}")
+    if isinstance(value, list):
+        return {"items": value}
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value

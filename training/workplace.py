@@ -38,9 +38,7 @@ class WorkerSettings:
         if broker_url.startswith("filesystem:") and not broker_dir:
             raise UserError("worker:settings", "HUB_BROKER_DIR must name the hub's broker folder.")
         flavors = [part.strip() for part in values.get("HUB_FLAVORS", "cpu-basic").split(",")]
-        home = values.get("HUB_WORKER_DIR") or os.path.join(
-            tempfile.gettempdir(), f"tuneyard-worker-{os.getuid()}"
-        )
+        own = Path(tempfile.gettempdir()) / f"tuneyard-worker-{os.getuid()}"
         return cls(
             endpoint=values["HUB_PUBLIC_URL"].rstrip("/"),
             token=values["HUB_WORKER_TOKEN"],
