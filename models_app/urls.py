@@ -1,0 +1,43 @@
+"""The pages. The wire's routes come before these in hub/urls.py; `/{namespace}` comes last of all."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path, re_path
+
+from models_app.views import files, history, home, leaderboards, lists, new_repo, profiles, repo
+
+_NAME = r"(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)"
+_REPO_PAGES = {
+    "tree": (files.folder, "repo-files"),
+    "blob": (files.file, "repo-file"),
+    "commits": (history.commits, "repo-commits"),
+}
+
+
+def _repo_routes(repo_type: str, prefix: str) -> list[URLPattern]:
+    """Files and commits of one type of repo; names are shared, the type tells them apart."""
+    extra = {"repo_type": repo_type}
+    routes = [
+        re_path(rf"^{prefix}{_NAME}/{word}/(?P<rest>.+)$", view, extra, name=name)
+        for word, (view, name) in _REPO_PAGES.items()
+    ]
+    return [
+        *routes,
+        re_path(rf"^{prefix}{_NAME}/tree/?$", files.folder, extra),
+        re_path(rf"^{prefix}{_NAME}/commits/?$", history.commits, extra),
+    ]
+
+
+urlpatterns: list[URLPattern] = [
+    path("", home.home, name="home"),
+    path("models", lists.models, name="models"),
+    path("datasets", lists.datasets, name="datasets"),
+    path("leaderboards", leaderboards.leaderboards, name="leaderboards"),
+    re_path(rf"^leaderboards/{_NAME}$", leaderboards.board, name="leaderboard"),
+    path("new", new_repo.new_repo, name="repo-new"),
+    *_repo_routes("dataset", "datasets/"),
+    re_path(rf"^datasets/{_NAME}$", repo.dataset, name="dataset"),
+    *_repo_routes("model", ""),
+    re_path(rf"^{_NAME}$", repo.model, name="model"),
+    re_path(r"^(?P<namespace>[\w.-]+)$", profiles.profile, name="profile"),
+]

@@ -1,0 +1,188 @@
+"""Reads behind leaderboards and result boxes, shared by several pages."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Count, Max, Min, Q
+
+from models_app.content.evals import wilson
+from models_app.leaderboards import leaderboard
+from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo
+
+if TYPE_CHECKING:
+    from accounts.actor import Actor
+
+PROPORTIONS = ("accuracy", "acc")
+
+
+@dataclass(frozen=True)
+class BoardSummary:
+    """A benchmark in a list: its first task, how many models were measured on it, and the best of them."""
+
+    benchmark: Benchmark
+    task: dict[str, Any]
+    count: int = 0
+    best: EvalResult | None = None
+
+    @property
+    def address(self) -> str:
+        return board_address(self.benchmark)
+
+
+@dataclass(frozen=True)
+class ResultLine:
+    """One measured number of a model, with the board it stands on (None: elsewhere)."""
+
+    result: EvalResult
+    metric: str
+    board: str | None
+    interval: tuple[float, float] | None
+
+
+def board_address(benchmark: Benchmark, task_id: str = "") -> str:
+    """The page of a benchmark's leaderboard."""
+    return f"/leaderboards/{benchmark.repo.repo_id}" + (f"?task={task_id}" if task_id else "")
+
+
+def listed_benchmarks(actor: Actor) -> list[Benchmark]:
+    """Benchmarks the staff list, whose dataset the actor may see; the one measured last comes first."""
+    seen = Benchmark.objects.filter(is_listed=True, repo__in=Repo.objects.visible_to(actor))
+    return list(seen.select_related("repo__namespace").order_by("-repo__last_modified", "-pk"))
+
+
+def summaries(benchmarks: list[Benchmark], actor: Actor) -> list[BoardSummary]:
+    """Each benchmark's first task with its best visible result; two queries however many there are."""
+    boards = [BoardSummary(benchmark, benchmark.tasks[0]) for benchmark in benchmarks if benchmark.tasks]
+    visible = EvalResult.objects.filter(repo__in=Repo.objects.visible_to(actor))
+    condition = Q(pk__in=[])
+    for board in boards:
+        condition |= Q(benchmark=board.benchmark, task_id=board.task["id"])
+    counted = (
+        visible.filter(condition)
+        .values("benchmark")
+        .annotate(models=Count("repo", distinct=True), high=Max("value"), low=Min("value"))
+    )
+    extremes = {row["benchmark"]: row for row in counted.order_by()}
+    best = _best(visible, boards, extremes)
+    return [
+        BoardSummary(
+            board.benchmark, board.task, extremes[key]["models"] if key in extremes else 0, best.get(key)
+        )
+        for board in boards
+        for key in [board.benchmark.pk]
+    ]
+
+
+def _best(
+    visible: Any, boards: list[BoardSummary], extremes: dict[int, dict[str, Any]]
+) -> dict[int, EvalResult]:
+    condition = Q(pk__in=[])
+    for board in boards:
+        if row := extremes.get(board.benchmark.pk):
+            value = row["high"] if board.task.get("higher_is_better", True) else row["low"]
+            condition |= Q(benchmark=board.benchmark, task_id=board.task["id"], value=value)
+    rows = visible.filter(condition).select_related("repo__namespace").order_by("-verified", "date", "pk")
+    found: dict[int, EvalResult] = {}
+    for row in rows:
+        found.setdefault(row.benchmark_id, row)
+    return found
+
+
+def results_of(repo: Repo, actor: Actor) -> list[ResultLine]:
+    """A model's own results, with links to the boards the actor may see."""
+    rows = (
+        EvalResult.objects.filter(repo=repo)
+        .select_related("benchmark__repo__namespace")
+        .order_by("dataset_id", "task_id")
+    )
+    seen = set(
+        Repo.objects.visible_to(actor).filter(benchmark__results__in=rows).values_list("pk", flat=True)
+    )
+    return [_line(row, seen) for row in rows]
+
+
+def _line(row: EvalResult, seen: Iterable[int]) -> ResultLine:
+    metric, board = "", None
+    if row.benchmark is not None:
+        task = next((task for task in row.benchmark.tasks if task["id"] == row.task_id), {})
+        metric = str(task.get("metric", ""))
+        board = board_address(row.benchmark, row.task_id) if row.benchmark.repo_id in seen else None
+    return ResultLine(row, metric, board, interval_of(row.value, row.count, metric))
+
+
+def interval_of(value: float, count: int | None, metric: str) -> tuple[float, float] | None:
+    """The 95 % interval of a proportion measured on `count` examples, where there can be one."""
+    if metric not in PROPORTIONS or not count or not 0 <= value <= 1:
+        return None
+    return wilson(value * count, count)
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """One line of a leaderboard. `low`, `high`, `at` place the interval on an axis of 0 to 100."""
+
+    rank: int
+    result: EvalResult
+    interval: tuple[float, float] | None
+    base: str
+    is_baseline: bool
+    low: float = 0
+    high: float = 0
+    at: float = 0
+
+    @property
+    def repo(self) -> Repo:
+        return self.result.repo
+
+    @property
+    def run_address(self) -> str:
+        """The run that measured it; only a verified result may name one."""
+        return f"/runs/{self.result.run_uuid}" if self.result.verified and self.result.run_uuid else ""
+
+
+def board_rows(benchmark: Benchmark, task: dict[str, Any], actor: Actor) -> list[BoardRow]:
+    """The ranking on one task with what the page says beside each number."""
+    rows = leaderboard(benchmark, str(task["id"]), actor)
+    bases = dict(
+        BaseModelEdge.objects.filter(child__in=[row.repo.pk for row in rows])
+        .order_by("-pk")
+        .values_list("child", "parent_repo_id")
+    )
+    metric = str(task.get("metric", ""))
+    lines = [
+        BoardRow(
+            rank=row.rank,
+            result=row.result,
+            interval=interval_of(row.result.value, row.result.count, metric),
+            base=bases.get(row.repo.pk, ""),
+            # A model measured by this hub that came from no other model was trained from random weights.
+            is_baseline=row.result.verified and row.repo.pk not in bases,
+        )
+        for row in rows
+    ]
+    return _placed(lines)
+
+
+def _placed(lines: list[BoardRow]) -> list[BoardRow]:
+    """The intervals on one common axis that begins a little below the lowest of them."""
+    ends = [end for line in lines if line.interval for end in line.interval]
+    if not ends:
+        return lines
+    low, high = min(ends), max(ends)
+    span = (high - low) or 1
+
+    def place(value: float) -> float:
+        return round(2 + 96 * (value - low) / span, 2)
+
+    return [
+        dataclasses.replace(
+            line, low=place(line.interval[0]), high=place(line.interval[1]), at=place(line.result.value)
+        )
+        if line.interval
+        else line
+        for line in lines
+    ]

@@ -1,0 +1,40 @@
+"""Leaderboards: the list of benchmarks, and one benchmark's ranking."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from models_app.models import Benchmark, RepoType
+from models_app.views.boards import board_rows, listed_benchmarks, summaries
+from models_app.views.support import HubRequest, page, repo_page
+
+
+@require_safe
+@page
+def leaderboards(request: HubRequest) -> HttpResponse:
+    """Every listed benchmark with its best result."""
+    boards = summaries(listed_benchmarks(request.actor), request.actor)
+    return render(request, "leaderboards/list.html", {"section": "leaderboards", "boards": boards})
+
+
+@require_safe
+@page
+def board(request: HubRequest, namespace: str, name: str) -> HttpResponse:
+    """One benchmark's ranking on one of its tasks (`?task=`; the first where none is named)."""
+    repo = repo_page(request, RepoType.DATASET, namespace, name)
+    benchmark = Benchmark.objects.filter(repo=repo).first()
+    tasks = {task["id"]: task for task in benchmark.tasks} if benchmark else {}
+    wanted = request.GET.get("task") or next(iter(tasks), "")
+    if benchmark is None or wanted not in tasks:
+        raise Http404
+    context = {
+        "section": "leaderboards",
+        "repo": repo,
+        "benchmark": benchmark,
+        "tasks": list(tasks),
+        "task": tasks[wanted],
+        "rows": board_rows(benchmark, tasks[wanted], request.actor),
+    }
+    return render(request, "leaderboards/board.html", context)

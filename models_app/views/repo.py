@@ -1,0 +1,84 @@
+"""A model's and a dataset's own page: the card, the facts, the lineage, the results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from models_app.models import BaseModelEdge, Repo, RepoCard, RepoType
+from models_app.views.boards import results_of
+from models_app.views.support import HubRequest, may_write, page, repo_page
+
+SHOWN_CHILDREN = 5
+# Kinds of tags that the side column says in words already.
+QUIET_KINDS = ("license", "base_model", "region", "dataset", "arxiv", "size_categories", "format", "modality")
+TRAINABLE_TASKS = ("image-classification",)
+
+
+@require_safe
+@page
+def model(request: HubRequest, namespace: str, name: str) -> HttpResponse:
+    """A model's page."""
+    repo = repo_page(request, RepoType.MODEL, namespace, name)
+    context = repo_context(request, repo, tab="card")
+    context |= {"lineage": lineage(request, repo), "results": results_of(repo, request.actor)}
+    return render(request, "repo/model.html", context)
+
+
+@require_safe
+@page
+def dataset(request: HubRequest, namespace: str, name: str) -> HttpResponse:
+    """A dataset's page."""
+    repo = repo_page(request, RepoType.DATASET, namespace, name)
+    context = repo_context(request, repo, tab="card")
+    card = context["card"]
+    preview = card.preview if card else {}
+    most = max((item["count"] for item in preview.get("classes", [])), default=0)
+    trained = (
+        Repo.objects.visible_to(request.actor)
+        .models()
+        .filter(tag_rows__kind="dataset", tag_rows__value=repo.repo_id)
+    )
+    context |= {
+        "preview": preview,
+        "most": most,
+        "benchmark": getattr(repo, "benchmark", None),
+        "trained": trained.for_lists().defer("card__html", "card__siblings", "card__search_text")[
+            :SHOWN_CHILDREN
+        ],
+        "trained_count": trained.count(),
+    }
+    return render(request, "repo/dataset.html", context)
+
+
+def repo_context(request: HubRequest, repo: Repo, *, tab: str) -> dict[str, Any]:
+    """What the head of every page of a repo shows."""
+    card = RepoCard.objects.filter(repo=repo).defer("search_text", "siblings").first()
+    task = card.pipeline_tag if card else ""
+    return {
+        "section": f"{repo.repo_type}s",
+        "repo": repo,
+        "card": card,
+        "tab": tab,
+        "tags": [tag for tag in repo.tag_rows.all() if tag.kind not in QUIET_KINDS],
+        "may_write": may_write(request.actor, repo),
+        "can_finetune": repo.repo_type == RepoType.MODEL and task in TRAINABLE_TASKS,
+        "endpoint": settings.HUB_PUBLIC_URL,
+    }
+
+
+def lineage(request: HubRequest, repo: Repo) -> dict[str, Any]:
+    """The models this one came from (linked where the actor may see them) and the models that came from it."""
+    edges = list(BaseModelEdge.objects.filter(child=repo).order_by("pk"))
+    seen = Repo.objects.visible_to(request.actor).select_related("namespace")
+    parents = {parent.pk: parent for parent in seen.filter(pk__in=[edge.parent_id for edge in edges])}
+    children = seen.models().filter(base_edges__parent=repo).distinct().order_by("-last_modified", "-pk")
+    return {
+        "parents": [(edge, parents.get(edge.parent_id)) for edge in edges],
+        "children": children[:SHOWN_CHILDREN],
+        "children_count": children.count(),
+    }

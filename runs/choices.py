@@ -1,0 +1,159 @@
+"""What can be chosen on the fine-tune form, and what is sensible: computed from the base model and the data set."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from accounts.actor import Actor
+from models_app.models import Benchmark, Repo
+from runs.flavors import FLAVORS, Flavor
+from runs.models import Worker
+
+TASK = "image-classification"
+MAX_OFFERED = 200
+# Small pictures gain from being enlarged, large ones cost more than they give: the model's own size is the limit.
+SMALLEST_SIZE, USUAL_SIZE, ENLARGE = 64, 224, 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Numbers for one strategy, chosen so that a few thousand images take about a minute on two CPU cores."""
+
+    epochs: int
+    lr: float
+    lr_decay: float
+    weight_decay: float
+
+
+PLANS = {
+    "head": Plan(epochs=20, lr=3e-3, lr_decay=1.0, weight_decay=0.0),
+    "last-stages": Plan(epochs=5, lr=1e-3, lr_decay=0.7, weight_decay=1e-4),
+    "full": Plan(epochs=3, lr=1e-3, lr_decay=0.8, weight_decay=1e-4),
+}
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What is known of a data set without opening it: rows by split, class names, the edge of its images."""
+
+    repo: Repo
+    splits: dict[str, int]
+    classes: int
+    image_size: int | None
+
+    @property
+    def train_split(self) -> str:
+        return "train" if "train" in self.splits or not self.splits else next(iter(self.splits))
+
+    @property
+    def validation_split(self) -> str:
+        """A split made for validation, or nothing: then a part of the training split is held out."""
+        return next((name for name in ("validation", "val", "valid", "dev") if name in self.splits), "")
+
+    @property
+    def suggested_size(self) -> int:
+        """Edge in pixels at which to train: twice the images' own, between 64 and 224."""
+        if self.image_size is None:
+            return USUAL_SIZE
+        rounded = -(-self.image_size * ENLARGE // 32) * 32
+        return max(SMALLEST_SIZE, min(USUAL_SIZE, rounded))
+
+    @property
+    def title(self) -> str:
+        rows, parts = self.splits.get(self.train_split), [self.repo.repo_id]
+        if rows:
+            parts.append(f"{rows:,} images")
+        if self.classes:
+            parts.append(f"{self.classes} classes")
+        return " · ".join(parts)
+
+
+def datasets_for(actor: Actor) -> list[Repo]:
+    """Data sets image classification can use, the actor's own first."""
+    usable = (
+        Q(card__pipeline_tag=TASK)
+        | Q(tag_rows__kind="task_categories", tag_rows__value=TASK)
+        | Q(card__preview__classes__isnull=False)
+    )
+    seen = Repo.objects.visible_to(actor).datasets().filter(usable, disabled_at=None).distinct()
+    rows = seen.select_related("namespace", "card").defer("card__html", "card__siblings", "card__search_text")
+    mine = actor.namespace_levels
+    newest = sorted(
+        rows.order_by("-last_modified", "-pk")[:MAX_OFFERED], key=lambda repo: repo.namespace_id not in mine
+    )
+    return newest
+
+
+def facts_of(repo: Repo) -> DatasetFacts:
+    """What the index knows of the data set."""
+    preview: dict[str, Any] = repo.card.preview if hasattr(repo, "card") else {}
+    splits = {str(split["name"]): int(split["rows"] or 0) for split in preview.get("splits", [])}
+    return DatasetFacts(repo, splits, len(preview.get("classes", [])), _edge(preview))
+
+
+def _edge(preview: dict[str, Any]) -> int | None:
+    size = preview.get("image_size")
+    return (
+        max(size) if isinstance(size, list) and size and all(isinstance(edge, int) for edge in size) else None
+    )
+
+
+@dataclass(frozen=True)
+class BenchmarkChoice:
+    """One task of one benchmark."""
+
+    repo_id: str
+    task_id: str
+    split: str
+    title: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.repo_id}#{self.task_id}"
+
+
+def benchmarks_for(actor: Actor) -> list[BenchmarkChoice]:
+    """Every task that an image classifier can be measured on."""
+    rows = Benchmark.objects.filter(repo__in=Repo.objects.visible_to(actor)).select_related("repo__namespace")
+    return [
+        BenchmarkChoice(
+            row.repo.repo_id,
+            task["id"],
+            task.get("split", "test"),
+            f"{row.name or row.repo.repo_id} · {task['id']}",
+        )
+        for row in rows.order_by("name", "pk")[:MAX_OFFERED]
+        for task in row.tasks
+        if task.get("pipeline_tag") in ("", None, TASK)
+    ]
+
+
+def own_benchmark(facts: DatasetFacts, offered: list[BenchmarkChoice]) -> BenchmarkChoice | None:
+    """The data set's own held-out split, if it is a benchmark."""
+    learned = (facts.train_split, facts.validation_split)
+    return next((b for b in offered if b.repo_id == facts.repo.repo_id and b.split not in learned), None)
+
+
+def free_name(namespace: str, base: Repo, dataset: Repo | None) -> str:
+    """A name for the result that is not taken: `mobilenetv2-mnist-5k`, else `…-2`, `…-3`."""
+    stem = base.name if dataset is None else f"{base.name}-{dataset.name}"
+    stem = re.sub(r"[^A-Za-z0-9._-]", "-", stem)[:88].rstrip("-.")
+    taken = Repo.objects.models().filter(namespace__name__iexact=namespace, name__istartswith=stem)
+    names = {name.lower() for name in taken.values_list("name", flat=True)}
+    if stem.lower() not in names:
+        return stem
+    return next(f"{stem}-{count}" for count in range(2, 10_000) if f"{stem}-{count}".lower() not in names)
+
+
+def flavors_served() -> list[Flavor]:
+    """Kinds of hardware that some enabled worker has; all of them where no worker is known yet."""
+    served = {
+        name
+        for flavors in Worker.objects.filter(is_enabled=True).values_list("flavors", flat=True)
+        for name in flavors
+    }
+    return [flavor for flavor in FLAVORS.values() if not served or flavor.name in served]

@@ -1,0 +1,100 @@
+"""What the run page shows while a run goes on: curves, time left, the log's tail. Reads only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Max, Min
+
+from accounts.actor import Actor
+from models_app.models import Benchmark
+from models_app.views.boards import board_address
+from runs.models import Run, RunLog, Stage
+
+MAX_POINTS = 1500
+LOG_TAIL = 200
+CURVES = (
+    ("loss", "train/loss val/loss", ""),
+    ("accuracy", "train/accuracy val/accuracy", "percent"),
+)
+
+
+def state_tag(run: Run) -> str:
+    """Changes exactly when the polled fragment would."""
+    last = run.logs.aggregate(pk=Max("pk"))["pk"]
+    parts = (run.stage, run.attempt, run.activity, run.progress_step, run.progress_total, metrics_tag(run), last,
+             run.cancel_requested_at is not None, run.result_oid, run.message_id, run.worker_id)  # fmt: skip
+    return f'"{"-".join(str(part) for part in parts)}"'.replace(" ", "_")
+
+
+def metrics_tag(run: Run) -> str:
+    """Changes when a point is added or taken back."""
+    found = run.metrics.aggregate(pk=Max("pk"), at=Max("at"), low=Min("pk"))
+    return f"{found['pk']}.{found['low']}.{found['at'].timestamp() if found['at'] else 0}"
+
+
+def series(run: Run) -> dict[str, list[tuple[int, float]]]:
+    """Every curve as (step, value), thinned evenly to at most MAX_POINTS with its last point kept."""
+    found: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for name, step, value in run.metrics.order_by("step").values_list("name", "step", "value"):
+        found[name].append((step, value))
+    return {name: _thin(points) for name, points in found.items()}
+
+
+def _thin(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    stride = -(-len(points) // MAX_POINTS)
+    return points[:: stride or 1] if stride <= 1 else points[::-stride][::-1]
+
+
+def epoch_rows(run: Run) -> list[dict[str, Any]]:
+    """The curves as a table, one row a validation: what people without script see, and readers read."""
+    rows: dict[int, dict[str, Any]] = defaultdict(dict)
+    wanted = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
+    for name, step, value in run.metrics.filter(name__in=wanted).values_list("name", "step", "value"):
+        rows[step][name.replace("/", "_")] = value
+    measured = [{"step": step} | rows[step] for step in sorted(rows) if "val_loss" in rows[step]]
+    return measured[-50:]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the run is; seconds left where that can be told."""
+
+    step: int
+    total: int
+    seconds_left: float | None
+
+    @property
+    def is_known(self) -> bool:
+        return self.total > 0
+
+
+def progress_of(run: Run) -> Progress:
+    """Time left from the pace between the first and the last reported point of this attempt."""
+    points = run.metrics.aggregate(first=Min("step"), last=Max("step"), start=Min("at"), end=Max("at"))
+    left = None
+    if run.stage == Stage.RUNNING and points["first"] is not None and points["last"] > points["first"]:
+        seconds = (points["end"] - points["start"]).total_seconds()
+        pace = seconds / (points["last"] - points["first"])
+        left = pace * max(0, run.progress_total - run.progress_step) if seconds > 0 else None
+    return Progress(run.progress_step, run.progress_total, left)
+
+
+def log_tail(run: Run) -> list[RunLog]:
+    """The newest lines, oldest of them first."""
+    return list(run.logs.order_by("-attempt", "-seq")[:LOG_TAIL])[::-1]
+
+
+def result_of(run: Run, actor: Actor) -> dict[str, Any]:
+    """The measured number of a finished run and the leaderboard it stands on."""
+    evaluation = run.summary.get("evaluation") or {}
+    recipe = run.recipe.get("benchmark") or {}
+    benchmark = Benchmark.objects.filter(repo=run.benchmark_repo).first() if run.benchmark_repo_id else None
+    return {
+        "evaluation": evaluation,
+        "validation": run.summary.get("metrics") or {},
+        "board": board_address(benchmark, recipe.get("task_id", "")) if benchmark else "",
+        "board_name": (benchmark.name or benchmark.repo.repo_id) if benchmark else "",
+    }

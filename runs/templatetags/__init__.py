@@ -1,0 +1,3 @@
+"""Template tags of the runs room."""
+
+from __future__ import annotations

@@ -1,0 +1,28 @@
+"""The runs room's parts of other rooms' pages: a page of `models_app` may show runs, its code may not import them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from models_app.models import Repo
+from runs.models import ENDED, Run
+
+register = template.Library()
+SHOWN = 4
+
+
+@register.inclusion_tag("runs/_latest.html", takes_context=True)
+def latest_runs(context: dict[str, Any]) -> dict[str, Any]:
+    """Runs going on now, then those that ended last."""
+    runs = Run.objects.visible_to(context["request"].actor).for_pages()
+    live = list(runs.active()[:SHOWN])
+    return {"runs": [*live, *runs.filter(stage__in=ENDED).order_by("-finished_at")[: SHOWN + 1 - len(live)]]}
+
+
+@register.inclusion_tag("runs/_of_repo.html", takes_context=True)
+def runs_of(context: dict[str, Any], repo: Repo) -> dict[str, Any]:
+    """The run that made this model (or is making it), newest first."""
+    visible = Run.objects.visible_to(context["request"].actor).for_pages()
+    return {"runs": visible.filter(target_repo=repo)[:SHOWN]}

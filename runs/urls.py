@@ -1,0 +1,18 @@
+"""The pages of runs."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path, re_path
+
+from runs import views
+
+urlpatterns: list[URLPattern] = [
+    path("runs", views.runs, name="runs"),
+    path("runs/<uuid:uuid>", views.run, name="run"),
+    path("runs/<uuid:uuid>/progress", views.progress, name="run-progress"),
+    path("runs/<uuid:uuid>/metrics.json", views.metrics, name="run-metrics"),
+    path("runs/<uuid:uuid>/log.txt", views.log, name="run-log"),
+    path("runs/<uuid:uuid>/cancel", views.cancel, name="run-cancel"),
+    path("runs/<uuid:uuid>/retry", views.retry, name="run-retry"),
+    re_path(r"^(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)/finetune$", views.new_run, name="run-new"),
+]

@@ -1,0 +1,209 @@
+"""The pages of runs: the fine-tune form, the list, one run and the parts of it that are polled."""
+
+from __future__ import annotations
+
+import uuid as uuids
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.utils.http import parse_etags
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.actor import Level
+from models_app.access import Refusal, access_repo
+from models_app.models import RepoType
+from models_app.views.lists import page_of
+from models_app.views.repo import TRAINABLE_TASKS
+from models_app.views.support import HubRequest, page
+from runs import actions
+from runs.access import access_run, run_level
+from runs.forms import FinetuneForm
+from runs.models import Run, Stage, Worker
+from runs.progress import CURVES, epoch_rows, log_tail, metrics_tag, progress_of, result_of, series, state_tag
+from training.recipe import RecipeError, dump_recipe, parse_recipe
+
+PAGE_SIZE = 30
+STOP_POLLING = 286
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def new_run(request: HubRequest, namespace: str, name: str) -> HttpResponse:
+    """The fine-tune form of a model; a good one starts the run and leads to its page."""
+    base = access_repo(request.actor, RepoType.MODEL, f"{namespace}/{name}")
+    if request.method != "POST":
+        form = FinetuneForm(request.actor, base, wanted=request.GET.dict())
+        return render(request, "runs/finetune.html", _form_context(base, form))
+    form = FinetuneForm(request.actor, base, request.POST)
+    run = _submit(request, form) if form.is_valid() else None
+    if run is not None:
+        return HttpResponseRedirect(run.get_absolute_url())
+    return render(request, "runs/finetune.html", _form_context(base, form), status=422)
+
+
+def _submit(request: HubRequest, form: FinetuneForm) -> Run | None:
+    cleaned = form.cleaned_data
+    try:
+        return actions.submit(
+            request.actor,
+            recipe=form.recipe,
+            target=f"{cleaned['namespace']}/{cleaned['name']}",
+            flavor=cleaned["flavor"],
+            private=True if cleaned["is_private"] else None,
+        )
+    except RecipeError as error:
+        form.add_problems(error.problems)
+    except Refusal as refusal:
+        form.add_error(None, refusal.message)
+    return None
+
+
+def _form_context(base: Any, form: FinetuneForm) -> dict[str, Any]:
+    task = base.card.pipeline_tag if hasattr(base, "card") else ""
+    return {
+        "section": "models",
+        "repo": base,
+        "form": form,
+        "is_trainable": task in TRAINABLE_TASKS,
+        "has_worker": Worker.objects.filter(is_enabled=True).exists(),
+    }
+
+
+@require_safe
+@page
+def runs(request: HubRequest) -> HttpResponse:
+    """Every run the actor may see; `?mine=1` only their own, `?stage=` only one stage."""
+    rows = Run.objects.visible_to(request.actor).for_pages()
+    stage = request.GET.get("stage", "")
+    if stage in Stage.values:
+        rows = rows.filter(stage=stage)
+    is_mine = bool(request.GET.get("mine")) and request.actor.user is not None
+    if is_mine:
+        rows = rows.filter(created_by=request.actor.user)
+    context = {
+        "section": "runs",
+        "rows": page_of(rows, request.GET.get("page"), PAGE_SIZE),
+        "stages": Stage.choices,
+        "stage": stage,
+        "is_mine": is_mine,
+    }
+    return render(request, "runs/runs.html", context)
+
+
+@require_safe
+@page
+def run(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
+    """One run: live while it goes on, its result or its failure when it has ended."""
+    found = access_run(request.actor, uuid)
+    context = _live_context(request, found) | {
+        "section": "runs",
+        "curves": CURVES,
+        "rows": epoch_rows(found),
+        "recipe": _recipe_text(found),
+    }
+    return render(request, "runs/run.html", context)
+
+
+def _live_context(request: HubRequest, run: Run) -> dict[str, Any]:
+    return {
+        "run": run,
+        "progress": progress_of(run),
+        "log": log_tail(run),
+        "result": result_of(run, request.actor) if run.stage == Stage.COMPLETED else {},
+        "may_write": run_level(request.actor, run) >= Level.WRITE,
+        "may_retry": run.stage in (Stage.ERROR, Stage.CANCELED) and run.target_repo_id is not None,
+    }
+
+
+def _recipe_text(run: Run) -> str:
+    try:
+        return dump_recipe(parse_recipe(run.recipe))
+    except RecipeError:  # written by an older release: shown as it was kept
+        return "\n".join(f"{name}: {value}" for name, value in run.recipe.items())
+
+
+def polled(
+    tag_of: Callable[[Run], str],
+) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Answer 304 while nothing has changed; otherwise the view, with its ETag. Only the gate and the tag are paid."""
+
+    def decorate(view: Callable[[HubRequest, Run], HttpResponse]) -> Callable[..., HttpResponse]:
+        @require_safe
+        @page
+        @wraps(view)
+        def wrapped(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
+            run = access_run(request.actor, uuid)
+            tag = tag_of(run)
+            given = parse_etags(request.headers.get("If-None-Match", ""))
+            response = HttpResponse(status=304) if tag in given or f"W/{tag}" in given else view(request, run)
+            response["ETag"] = tag
+            response["Cache-Control"] = "private, no-cache"
+            response["Vary"] = "Cookie"
+            return response
+
+        return wrapped
+
+    return decorate
+
+
+@polled(state_tag)
+def progress(request: HubRequest, run: Run) -> HttpResponse:
+    """The fragment the run page polls; status 286 tells htmx that this was the last time."""
+    context = _live_context(request, run) | {"is_fragment": True}
+    return render(request, "runs/_progress.html", context, status=STOP_POLLING if run.has_ended else 200)
+
+
+@polled(lambda run: f'"{metrics_tag(run)}"')
+def metrics(request: HubRequest, run: Run) -> HttpResponse:
+    """`{"version", "total_steps", "series": {name: [[step, value], …]}}` for the curves."""
+    return JsonResponse(
+        {"version": metrics_tag(run), "total_steps": run.progress_total, "series": series(run)}
+    )
+
+
+@require_safe
+@never_cache
+@page
+def log(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
+    """The whole log as text."""
+    found = access_run(request.actor, uuid)
+    lines = (f"{line.at:%Y-%m-%d %H:%M:%S} {line.text}\n" for line in found.logs.all().iterator())
+    response = HttpResponse("".join(lines), content_type="text/plain; charset=utf-8")
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_POST
+@page
+def cancel(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
+    """Stop the run, then show it again."""
+    found = access_run(request.actor, uuid, Level.WRITE)
+    try:
+        actions.cancel(request.actor, run=found)
+    except actions.RunHasEnded as refusal:
+        messages.info(request, refusal.message)
+    return HttpResponseRedirect(found.get_absolute_url())
+
+
+@require_POST
+@page
+def retry(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
+    """Submit the run again as it was, and go to the new one."""
+    found = access_run(request.actor, uuid, Level.WRITE)
+    try:
+        again = actions.retry(request.actor, run=found)
+    except RecipeError as error:
+        messages.error(request, _("It cannot be tried again as it was: %(why)s") % {"why": error.message})
+        again = found
+    except actions.RunHasEnded as refusal:
+        messages.info(request, refusal.message)
+        again = found
+    return HttpResponseRedirect(again.get_absolute_url())

@@ -1,0 +1,75 @@
+// Small manners of the pages: copy buttons, times that stay true, logs that keep their place. No page needs them.
+
+const relative = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
+const UNITS = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+function ago(date) {
+  const seconds = (date.getTime() - Date.now()) / 1000;
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
+  return relative.format(Math.trunc(seconds / size), unit);
+}
+
+function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const pad = (number) => String(number).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  return (hours ? `${hours}:${pad(Math.floor(whole / 60) % 60)}` : `${Math.floor(whole / 60)}`) + `:${pad(whole % 60)}`;
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("time[data-ago]")) {
+    const text = ago(new Date(time.dateTime));
+    if (time.textContent !== text) time.textContent = text;
+  }
+  for (const time of document.querySelectorAll("time[data-since]")) {
+    time.textContent = duration((Date.now() - new Date(time.dateTime)) / 1000);
+  }
+}
+
+async function copy(button) {
+  const text = button.dataset.copy ?? document.getElementById(button.dataset.copyFrom)?.textContent ?? "";
+  try {
+    await navigator.clipboard.writeText(text.trim());
+  } catch {
+    return; // an insecure origin has no clipboard: the text is still there to be selected
+  }
+  button.classList.add("is-done");
+  setTimeout(() => button.classList.remove("is-done"), 1400);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy], [data-copy-from]");
+  if (button) copy(button);
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-submit]")) event.target.form.requestSubmit();
+});
+
+// A fragment that did not change is not swapped, nor one in which somebody is selecting text.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, target } = event.detail;
+  if (!target.matches("[data-live]") || xhr.status === 286) return;
+  const tag = xhr.getResponseHeader("ETag");
+  const selection = getSelection();
+  const reading = !selection.isCollapsed && target.contains(selection.anchorNode);
+  if (reading || (tag && tag === target.dataset.etag)) event.detail.shouldSwap = false;
+  else if (tag) target.dataset.etag = tag;
+});
+
+const places = new Map();
+document.addEventListener("htmx:beforeSwap", (event) => {
+  for (const log of event.detail.target.querySelectorAll(".log[id]")) {
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 24;
+    places.set(log.id, atEnd ? Infinity : log.scrollTop);
+  }
+});
+function settle(root) {
+  for (const log of root.querySelectorAll(".log[id]")) log.scrollTop = Math.min(places.get(log.id) ?? Infinity, log.scrollHeight);
+  for (const curve of document.querySelectorAll("run-curve")) curve.refresh?.();
+  tick();
+}
+document.addEventListener("htmx:afterSettle", (event) => settle(event.detail.elt.isConnected ? event.detail.elt : document));
+document.addEventListener("DOMContentLoaded", () => settle(document));
+
+tick();
+setInterval(tick, 1000);
