@@ -1,7 +1,7 @@
 """Search over repos: one facade, FTS5 on SQLite, plain substring matching elsewhere.
 
-FTS5's trigram tokenizer finds any three characters in a row, so that parts of names and Chinese text are found;
-shorter words fall back to substring matching. Every word of the query must be found.
+FTS5's trigram tokenizer finds any three characters in a row, so parts of names and Chinese text are found;
+shorter words are matched as substrings. Every word of the query must be found.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TABLE = "models_app_search"
 MAX_QUERY_CHARS = 200
 MAX_WORDS = 10
 MAX_BODY_CHARS = 20_000
-CREATE_TABLE = f"CREATE VIRTUAL TABLE IF NOT EXISTS {TABLE} USING fts5(name, tags, body, tokenize='trigram', detail='full')"
+CREATE_TABLE = f"CREATE VIRTUAL TABLE IF NOT EXISTS {TABLE} USING fts5(name, tags, body, tokenize='trigram')"
 
 
 def index_repo(repo: Repo, card: RepoCard) -> None:
@@ -62,13 +62,13 @@ def search_repos(queryset: RepoQuerySet, text: str) -> RepoQuerySet:
         return queryset.order_by("name_match", "-last_modified", "-pk")
     match = " AND ".join('"' + word.replace('"', '""') + '"' for word in long_words)
     # A correlated look-up by rowid: FTS5 answers it from its index, and only for rows the rest let through.
-    score = RawSQL(
+    score = RawSQL(  # noqa: S611 (the query is a parameter)
         f"(SELECT bm25({TABLE}, 10.0, 4.0, 1.0) FROM {TABLE}"  # noqa: S608
         f" WHERE {TABLE} MATCH %s AND {TABLE}.rowid = models_app_repo.id)",
         [match],
         output_field=FloatField(),
     )
-    found = RawSQL(f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s", [match], IntegerField())  # noqa: S608
+    found = RawSQL(f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s", [match], IntegerField())  # noqa: S608, S611
     queryset = queryset.filter(pk__in=found).annotate(score=score)
     return queryset.order_by("name_match", F("score").asc(nulls_last=True), "-last_modified", "-pk")
 

@@ -120,10 +120,9 @@ class _Reader:
             )
 
     def _config(self) -> dict[str, Any]:
-        if (
-            self.repo.repo_type != RepoType.MODEL
-            or (text := self._text("config.json", MAX_CONFIG_BYTES)) is None
-        ):
+        is_model = self.repo.repo_type == RepoType.MODEL
+        text = self._text("config.json", MAX_CONFIG_BYTES) if is_model else None
+        if text is None:
             return {}
         try:
             config = json.loads(text)

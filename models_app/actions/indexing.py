@@ -1,4 +1,4 @@
-"""The index of a repo's default branch: card, tags, lineage, parameters, preview, benchmark, results, search."""
+"""The index of a repo's default branch, rebuilt from git: card, tags, lineage, preview, results, search."""
 
 from __future__ import annotations
 

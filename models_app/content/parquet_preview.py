@@ -1,4 +1,4 @@
-"""First look at an image dataset in Parquet: labels are counted from their own column, few images are read."""
+"""First look at an image dataset in Parquet: labels counted from their column, a few images read."""
 
 from __future__ import annotations
 

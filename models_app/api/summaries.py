@@ -1,0 +1,191 @@
+"""A repo as the wire's JSON, the same in lists and in its own info (hf-wire sections 4 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from accounts.actor import Actor
+from models_app.api.wire import WireError, wire_time
+from models_app.models import BaseModelEdge, EvalResult, Repo, RepoCard, RepoType
+from models_app.storage.lfs import Pointer, format_pointer
+
+Maker = Callable[[Repo, RepoCard | None, Actor], Any]
+# What a list item shows without `full`; the rest is asked for.
+_BRIEF = ("likes", "trendingScore", "private", "downloads", "tags", "createdAt")
+_BRIEF_MODEL = (*_BRIEF, "pipeline_tag", "library_name")
+_FULL = ("author", "sha", "lastModified", "gated", "disabled", *_BRIEF)
+_FULL_DATASET = (*_FULL, "description")
+_FULL_MODEL = ("author", "sha", "lastModified", "gated", "disabled", *_BRIEF_MODEL)
+_INFO = ("cardData", "siblings", "usedStorage")
+_INFO_MODEL = (*_INFO, "safetensors", "model-index", "config", "transformersInfo", "spaces")
+_KINDLESS = ("language",)  # a model's languages are plain tags on the wire, a dataset's are not
+
+
+def repo_json(
+    repo: Repo, actor: Actor, *, expand: Collection[str] | None = None, full: bool = True
+) -> dict[str, Any]:
+    """A repo's info as of its default branch.
+
+    `full` is `GET /api/{T}/{id}` (siblings with names only); without it the few fields of a list item.
+    `expand` gives `_id`, `id` and exactly the properties it names; raises WireError 400 for an unknown one.
+    """
+    if expand:
+        check_expand(repo.repo_type, expand)
+        return summary_json(repo, actor, expand)
+    is_model = repo.repo_type == RepoType.MODEL
+    if not full:
+        return summary_json(repo, actor, _BRIEF_MODEL if is_model else _BRIEF)
+    wanted = (*_FULL_MODEL, *_INFO_MODEL) if is_model else (*_FULL_DATASET, *_INFO)
+    return summary_json(repo, actor, wanted)
+
+
+def list_json(repo: Repo, actor: Actor, *, full: bool, card_data: bool, config: bool) -> dict[str, Any]:
+    """A list item with what the flags of `GET /api/models` and `/api/datasets` ask for."""
+    is_model = repo.repo_type == RepoType.MODEL
+    if full:
+        wanted = [*_FULL_MODEL, "siblings"] if is_model else [*_FULL_DATASET, "cardData"]
+    else:
+        wanted = [*_BRIEF_MODEL] if is_model else [*_BRIEF]
+    wanted += ["cardData"] * card_data + ["config"] * (config and is_model)
+    return summary_json(repo, actor, wanted)
+
+
+def summary_json(repo: Repo, actor: Actor, properties: Collection[str]) -> dict[str, Any]:
+    """`_id`, `id` and the named properties that this repo has."""
+    card = getattr(repo, "card", None)
+    found: dict[str, Any] = {"_id": repo.uuid.hex[:24], "id": repo.repo_id}
+    if repo.repo_type == RepoType.MODEL:
+        found["modelId"] = repo.repo_id
+    for name in dict.fromkeys(properties):
+        value = _PROPERTIES[name](repo, card, actor)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def check_expand(repo_type: str, expand: Collection[str]) -> None:
+    """WireError 400 naming the first property that this repo type does not have."""
+    allowed = EXPAND[repo_type]
+    for name in expand:
+        if name not in allowed:
+            known = ", ".join(sorted(allowed))
+            raise WireError(400, f"{name[:60]!r} cannot be expanded; it must be one of: {known}.")
+
+
+def siblings_json(card: RepoCard | None) -> list[dict[str, Any]]:
+    """The files of the default branch by name."""
+    return [{"rfilename": item["path"]} for item in card.siblings] if card else []
+
+
+def siblings_with_blobs_json(card: RepoCard) -> list[dict[str, Any]]:
+    """The files with sizes and ids; here the wire spells a large file's id `sha256` (in trees: `oid`)."""
+    found = []
+    for item in card.siblings:
+        sibling = {"rfilename": item["path"], "size": item["size"], "blobId": item["blob_id"]}
+        if item["lfs"]:
+            pointer_size = len(format_pointer(Pointer(item["lfs"], item["size"])))
+            sibling["lfs"] = {"sha256": item["lfs"], "size": item["size"], "pointerSize": pointer_size}
+        found.append(sibling)
+    return found
+
+
+def tags_json(repo: Repo) -> list[str]:
+    """The tags as this repo type spells them."""
+    plain = _KINDLESS if repo.repo_type == RepoType.MODEL else ()
+    return [tag.value if tag.kind in plain else tag.text for tag in repo.tag_rows.all()]
+
+
+def _card_data(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any]:
+    return card.metadata if card else {}
+
+
+def _safetensors(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any] | None:
+    if card is None or not card.dtype_counts:
+        return None
+    return {"parameters": card.dtype_counts, "total": card.parameters}
+
+
+def _transformers_info(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any] | None:
+    if card is None or card.library_name != "transformers":
+        return None
+    return {"auto_model": "AutoModel", "pipeline_tag": card.pipeline_tag or None}
+
+
+def _eval_results(repo: Repo, card: RepoCard | None, actor: Actor) -> list[dict[str, Any]]:
+    return [result_json(result) for result in repo.eval_results.order_by("pk")]
+
+
+def result_json(result: EvalResult) -> dict[str, Any]:
+    """One entry as `.eval_results` spells it, inside the wrapper that `model_info` parses."""
+    dataset = {"id": result.dataset_id, "task_id": result.task_id}
+    if result.dataset_revision:
+        dataset["revision"] = result.dataset_revision
+    data: dict[str, Any] = {"dataset": dataset, "value": result.value}
+    if result.date:
+        data["date"] = result.date.isoformat()
+    if result.source.get("url"):
+        data["source"] = result.source
+    if result.notes:
+        data["notes"] = result.notes
+    return {"filename": result.filename, "verified": result.verified, "data": data}
+
+
+def _base_models(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any] | None:
+    edges = list(repo.base_edges.all())
+    if not edges:
+        return None
+    models = [{"id": edge.parent_repo_id} for edge in edges]
+    return {"relation": edges[0].relation, "models": models}
+
+
+def _children(repo: Repo, card: RepoCard | None, actor: Actor) -> int:
+    children = BaseModelEdge.objects.filter(parent=repo, child__in=Repo.objects.visible_to(actor))
+    return children.values("child").distinct().count()
+
+
+def _gated(repo: Repo, card: RepoCard | None, actor: Actor) -> str | bool:
+    return False if repo.gated == "false" else repo.gated
+
+
+_PROPERTIES: dict[str, Maker] = {
+    "author": lambda repo, card, actor: repo.namespace.name,
+    "baseModels": _base_models,
+    "cardData": _card_data,
+    "childrenModelCount": _children,
+    "config": lambda repo, card, actor: {},
+    "createdAt": lambda repo, card, actor: wire_time(repo.created_at),
+    "description": lambda repo, card, actor: card.summary if card else "",
+    "disabled": lambda repo, card, actor: repo.disabled_at is not None,
+    "downloads": lambda repo, card, actor: repo.downloads_30d,
+    "downloadsAllTime": lambda repo, card, actor: repo.downloads_30d,
+    "evalResults": _eval_results,
+    "gated": _gated,
+    "lastModified": lambda repo, card, actor: wire_time(repo.last_modified),
+    "library_name": lambda repo, card, actor: (card.library_name or None) if card else None,
+    "likes": lambda repo, card, actor: repo.likes_count,
+    "model-index": lambda repo, card, actor: card.metadata.get("model-index") if card else None,
+    "pipeline_tag": lambda repo, card, actor: (card.pipeline_tag or None) if card else None,
+    "private": lambda repo, card, actor: repo.private,
+    "safetensors": _safetensors,
+    "sha": lambda repo, card, actor: repo.head_oid or None,
+    "siblings": lambda repo, card, actor: siblings_json(card),
+    "spaces": lambda repo, card, actor: [],
+    "tags": lambda repo, card, actor: tags_json(repo),
+    "transformersInfo": _transformers_info,
+    "trendingScore": lambda repo, card, actor: repo.trending_score,
+    "usedStorage": lambda repo, card, actor: card.total_bytes if card else 0,
+}
+# Known to clients, never known to this hub: asked for, they are left out.
+_NEVER_BOTH = {"resourceGroup"}
+_NEVER_MODEL = {"gguf", "inference", "inferenceProviderMapping", "mask_token", "widgetData"}
+_NEVER_DATASET = {"citation", "mainSize", "paperswithcode_id"}
+_PROPERTIES |= dict.fromkeys(_NEVER_BOTH | _NEVER_MODEL | _NEVER_DATASET, lambda repo, card, actor: None)
+_MODEL_ONLY = {
+    "baseModels", "childrenModelCount", "config", "evalResults", "library_name", "model-index", "pipeline_tag",
+    "safetensors", "spaces", "transformersInfo",
+}  # fmt: skip
+EXPAND: dict[str, set[str]] = {
+    RepoType.MODEL: set(_PROPERTIES) - _NEVER_DATASET - {"description"},
+    RepoType.DATASET: set(_PROPERTIES) - _NEVER_MODEL - _MODEL_ONLY,
+}
