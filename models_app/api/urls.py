@@ -1,9 +1,7 @@
-"""The whole wire on one page. Routes are matched on the raw path, so that an encoded slash stays inside its
-segment.
+"""The whole wire on one page, matched on the raw path, so that an encoded slash stays inside its segment.
 
 Django's outer resolver only decides that a path belongs to the wire; `wire_entry` matches the raw path
-against
-`WIRE` and hands every captured text over decoded.
+against `WIRE` and hands every captured text over decoded.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RegexPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 
-from models_app.api import commits, files, git, info, repos, resolve, users, xet
+from models_app.api import commits, files, git, info, lfs, repos, resolve, users, xet
 from models_app.api.wire import error_response, raw_path
 
 _REPO = "api/<str:kind>/<str:namespace>/<str:name>"
@@ -48,6 +46,7 @@ WIRE: list[URLPattern] = [
     path("api/repos/delete", repos.DeleteRepo.as_view()),
     path("api/validate-yaml", commits.ValidateYaml.as_view()),
     *xet.urlpatterns,
+    *lfs.urlpatterns,
     path(f"{_REPO}/settings", repos.RepoSettings.as_view()),
     path(f"{_REPO}/auth-check", repos.AuthCheck.as_view()),
     path(f"{_REPO}/auth-check/write", repos.AuthCheckWrite.as_view()),

@@ -148,15 +148,20 @@ def move_branch(store: GitStore, branch: str, *, old: str | None, new: str) -> N
         raise StaleParent from error
 
 
+def _check_ref_name(name: str) -> None:
+    # libgit2 reads a name up to its first NUL only
+    if "\0" in name or not pygit2.reference_is_valid_name(name) or len(name.encode()) > 250:
+        raise BadRefName(f"{name[:200]!r} is not a valid reference name")
+
+
 def create_ref(store: GitStore, name: str, oid: str) -> None:
     """Make the reference, which must not exist. Raises BadRefName or RefExists."""
-    if not pygit2.reference_is_valid_name(name) or len(name.encode()) > 250:
-        raise BadRefName(f"{name[:200]!r} is not a valid reference name")
+    _check_ref_name(name)
     if store.ref_oid(name):
         raise RefExists(name)
     try:
         store.repository.create_reference_direct(name, pygit2.Oid(hex=oid), force=False)
-    except (pygit2.AlreadyExistsError, ValueError) as error:
+    except pygit2.AlreadyExistsError as error:
         raise RefExists(name) from error
     except (pygit2.GitError, OSError) as error:
         if is_disk_full(error):
@@ -171,13 +176,12 @@ def create_tag(store: GitStore, tag: str, oid: str, *, author: Author, message: 
     if not message:
         create_ref(store, name, oid)
         return
-    if not pygit2.reference_is_valid_name(name) or len(name.encode()) > 250:
-        raise BadRefName(f"{name[:200]!r} is not a valid reference name")
+    _check_ref_name(name)
     try:
         store.repository.create_tag(
             tag, pygit2.Oid(hex=oid), pygit2.enums.ObjectType.COMMIT, author.signature(), message
         )
-    except (pygit2.AlreadyExistsError, ValueError) as error:
+    except pygit2.AlreadyExistsError as error:
         raise RefExists(name) from error
 
 
