@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.actor import Actor, Level
 from accounts.models import Namespace
-from models_app import access
+from models_app import access, search
 from models_app.actions.authors import author_of
 from models_app.actions.events import record_event
 from models_app.actions.indexing import index_revision
@@ -107,6 +107,7 @@ def delete_repo(actor: Actor, *, repo: Repo) -> None:
         record_event(
             actor, EventTag.REPO_DELETE, repo_type=row.repo_type, repo_id=row.repo_id, uuid=str(row.uuid)
         )
+        search.forget_repo(row.pk)
         row.delete()
         transaction.on_commit(lambda: _remove_git(repo))
 

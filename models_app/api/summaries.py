@@ -113,7 +113,7 @@ def _transformers_info(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[
 
 
 def _eval_results(repo: Repo, card: RepoCard | None, actor: Actor) -> list[dict[str, Any]]:
-    return [result_json(result) for result in repo.eval_results.order_by("pk")]
+    return [result_json(result) for result in sorted(repo.eval_results.all(), key=lambda row: row.pk)]
 
 
 def result_json(result: EvalResult) -> dict[str, Any]:
@@ -182,8 +182,8 @@ _NEVER_MODEL = {"gguf", "inference", "inferenceProviderMapping", "mask_token", "
 _NEVER_DATASET = {"citation", "mainSize", "paperswithcode_id"}
 _PROPERTIES |= dict.fromkeys(_NEVER_BOTH | _NEVER_MODEL | _NEVER_DATASET, lambda repo, card, actor: None)
 _MODEL_ONLY = {
-    "baseModels", "childrenModelCount", "config", "evalResults", "library_name", "model-index", "pipeline_tag",
-    "safetensors", "spaces", "transformersInfo",
+    "baseModels", "childrenModelCount", "config", "evalResults", "library_name", "model-index",
+    "pipeline_tag", "safetensors", "spaces", "transformersInfo",
 }  # fmt: skip
 EXPAND: dict[str, set[str]] = {
     RepoType.MODEL: set(_PROPERTIES) - _NEVER_DATASET - {"description"},

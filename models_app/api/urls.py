@@ -14,7 +14,7 @@ from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RegexPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 
-from models_app.api import commits, files, git, info, lfs, repos, resolve, users, xet
+from models_app.api import commits, files, git, info, leaderboards, lfs, listing, repos, resolve, users, xet
 from models_app.api.wire import error_response, raw_path
 
 _REPO = "api/<str:kind>/<str:namespace>/<str:name>"
@@ -45,6 +45,8 @@ WIRE: list[URLPattern] = [
     path("api/repos/create", repos.CreateRepo.as_view()),
     path("api/repos/delete", repos.DeleteRepo.as_view()),
     path("api/validate-yaml", commits.ValidateYaml.as_view()),
+    *listing.urlpatterns,
+    *leaderboards.urlpatterns,
     *xet.urlpatterns,
     *lfs.urlpatterns,
     path(f"{_REPO}/settings", repos.RepoSettings.as_view()),

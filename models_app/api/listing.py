@@ -1,0 +1,151 @@
+"""GET /api/models and /api/datasets: search, filters, sorting, pages (hf-wire section 5)."""
+
+from __future__ import annotations
+
+import re
+
+from django.db.models import Exists, OuterRef, Q
+from django.http import JsonResponse
+from django.urls import path
+from rest_framework.request import Request
+
+from models_app.api.cursors import FieldOrder, Order, RelevanceOrder
+from models_app.api.summaries import check_expand, list_json, summary_json
+from models_app.api.wire import HubAPIView, WireError, flag, next_link, query_int
+from models_app.models import Repo, RepoQuerySet, RepoTag, RepoType
+from models_app.search import search_repos
+
+MAX_PAGE = 1000
+MAX_HEAVY_PAGE = 100
+DEFAULT_PAGE = 100
+MAX_FILTERS = 20
+_SORTS = {
+    "lastModified": "last_modified",
+    "last_modified": "last_modified",
+    "createdAt": "created_at",
+    "created_at": "created_at",
+    "trendingScore": "trending_score",
+    "trending_score": "trending_score",
+    "downloads": "downloads_30d",
+    "likes": "likes_count",
+}
+_HEAVY = {"siblings", "evalResults", "baseModels", "childrenModelCount"}
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+_AMOUNT = re.compile(r"(min|max):(\d{1,15}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
+
+
+class RepoList(HubAPIView):
+    """An array of repos the caller may see and a `Link` to the next page while there is one."""
+
+    def get(self, request: Request, repo_type: str) -> JsonResponse:
+        expand = [word for key in ("expand", "expand[]") for word in request.GET.getlist(key)]
+        check_expand(repo_type, expand)
+        full = flag(request.GET.get("full"))
+        heavy = bool(_HEAVY.intersection(expand)) or full
+        highest = MAX_HEAVY_PAGE if heavy else MAX_PAGE
+        limit = query_int(request, "limit", default=DEFAULT_PAGE, lowest=1, highest=highest)
+        found = _filtered(request, Repo.objects.visible_to(self.actor).of_type(repo_type), repo_type)
+        order, found = _ordered(request, found)
+        page, cursor = order.page(_loaded(found, expand, full), request.GET.get("cursor", ""), limit)
+        headers = {"Link": next_link(request, cursor=cursor)} if cursor else {}
+        if expand:
+            rows = [summary_json(repo, self.actor, expand) for repo in page]
+        else:
+            words = {
+                "card_data": flag(request.GET.get("cardData")),
+                "config": flag(request.GET.get("config")),
+            }
+            rows = [list_json(repo, self.actor, full=full, **words) for repo in page]
+        return JsonResponse(rows, safe=False, headers=headers)
+
+
+class NoRepos(HubAPIView):
+    """Types this hub knows of but does not hold: an empty list, so that searching all types works."""
+
+    def get(self, request: Request) -> JsonResponse:
+        return JsonResponse([], safe=False)
+
+
+def _words(request: Request, name: str) -> list[str]:
+    """The non-empty values of a repeatable parameter; WireError 400 for more than 20."""
+    words = [word.replace("\0", "").strip()[:300] for word in request.GET.getlist(name)]
+    if len(words) > MAX_FILTERS:
+        raise WireError(400, f"{name!r} may be given at most {MAX_FILTERS} times.")
+    return [word for word in words if word]
+
+
+def _filtered(request: Request, repos: RepoQuerySet, repo_type: str) -> RepoQuerySet:
+    for author in _words(request, "author")[:1]:
+        repos = repos.filter(namespace__name__iexact=author)
+    for tag in [*_words(request, "filter"), *_words(request, "filter[]"), *_words(request, "tags")]:
+        repos = repos.filter(_has_tag(tag))
+    if "gated" in request.GET:
+        repos = repos.exclude(gated="false") if flag(request.GET["gated"]) else repos.filter(gated="false")
+    if repo_type == RepoType.MODEL:
+        repos = _filtered_models(request, repos)
+    return search_repos(repos, " ".join(_words(request, "search")))
+
+
+def _filtered_models(request: Request, repos: RepoQuerySet) -> RepoQuerySet:
+    for task in _words(request, "pipeline_tag"):
+        repos = repos.filter(card__pipeline_tag=task)
+    for library in _words(request, "library"):
+        repos = repos.filter(Q(card__library_name=library) | _has_tag(library))
+    if "num_parameters" in request.GET:
+        repos = repos.filter(_parameters(request.GET["num_parameters"]))
+    # Nothing here is deployed behind an inference provider or opens in an app of the public hub.
+    asked = ("inference", "inference_provider", "apps")
+    return repos.none() if any(_words(request, name) for name in asked) else repos
+
+
+def _has_tag(text: str) -> Exists:
+    """A tag as the wire spells it: `license:mit`, `base_model:finetune:a/b`, or plain (also a language)."""
+    kind, colon, value = text.partition(":")
+    same = Q(kind="tag", value=text) | Q(kind="language", value=text)
+    if colon:
+        same |= Q(kind=kind, value=value)
+    return Exists(RepoTag.objects.filter(same, repo=OuterRef("pk")))
+
+
+def _parameters(text: str) -> Q:
+    """`min:6B,max:128B` (either half may be missing), inclusive; WireError 400 for anything else."""
+    condition = Q(card__parameters__isnull=False)
+    for part in text.split(","):
+        match = _AMOUNT.fullmatch(part.strip())
+        if match is None:
+            raise WireError(400, "'num_parameters' must look like min:6B,max:128B.")
+        amount = int(float(match[2]) * _UNITS[match[3].upper()])
+        lookup = "gte" if match[1].lower() == "min" else "lte"
+        condition &= Q(**{f"card__parameters__{lookup}": amount})
+    return condition
+
+
+def _ordered(request: Request, repos: RepoQuerySet) -> tuple[Order, RepoQuerySet]:
+    sort, direction = request.GET.get("sort", ""), request.GET.get("direction", "-1")
+    if direction not in ("-1", "1"):
+        raise WireError(400, "'direction' must be -1 or 1.")
+    if not sort and _words(request, "search"):
+        return RelevanceOrder(), repos
+    field = _SORTS.get(sort or "trendingScore")
+    if field is None:
+        known = ", ".join(name for name in _SORTS if "_" not in name)
+        raise WireError(400, f"Cannot sort by {sort[:60]!r}; 'sort' must be one of: {known}.")
+    return FieldOrder(field, descending=direction == "-1"), repos
+
+
+def _loaded(repos: RepoQuerySet, expand: list[str], full: bool) -> RepoQuerySet:
+    """The rows with what an item shows, and without the columns it does not."""
+    unread = {"card__html", "card__search_text", "card__preview"}
+    if not full and "siblings" not in expand:
+        unread.add("card__siblings")
+    repos = repos.for_lists().defer(*unread)
+    if "evalResults" in expand:
+        repos = repos.prefetch_related("eval_results")
+    return repos.prefetch_related("base_edges") if "baseModels" in expand else repos
+
+
+urlpatterns = [
+    path("api/models", RepoList.as_view(), {"repo_type": RepoType.MODEL.value}),
+    path("api/datasets", RepoList.as_view(), {"repo_type": RepoType.DATASET.value}),
+    path("api/spaces", NoRepos.as_view()),
+]
