@@ -118,11 +118,10 @@ def write_backbone(folder: Path, repo_id: str) -> None:
 
     from training.spec import ModelSpec, write_spec
 
-    path = package_file(WEIGHTS_PACKAGE, WEIGHTS_PATH)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != WEIGHTS_SHA256:
-        raise UserError(
-            "demo:bad-weights", "The MobileNetV2 file is not torchvision's own; it was not opened."
-        )
+    content = package_file(WEIGHTS_PACKAGE, WEIGHTS_PATH).read_bytes()
+    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
+        text = "The MobileNetV2 file is not torchvision's own; it was not opened."
+        raise UserError("demo:bad-weights", text)
     # The only pickle this code ever opens: its hash is torchvision's, and only tensors are allowed in it.
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)  # noqa: TID251
     folder.mkdir(parents=True, exist_ok=True)

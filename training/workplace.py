@@ -1,4 +1,4 @@
-"""A worker's settings and its folder: caches and the checkpoints of unfinished runs, and nobody else's."""
+"""A worker's settings and its folder: caches and the checkpoints of unfinished runs, nobody else's."""
 
 from __future__ import annotations
 
