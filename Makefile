@@ -1,0 +1,51 @@
+# Tuneyard's verbs. `make` alone lists them. Works with GNU make 3.81 (macOS) and newer.
+
+PORT ?= 8000
+DATA ?= data
+# Test processes side by side; stories start real servers, so more than the cores only slows them down.
+JOBS ?= 2
+ARGS ?=
+PY = .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check fix types migrations bench clean
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## create .venv from the lock (only when the lock changed)
+	@.ci/setup
+
+up: setup ## run the whole hub with its demo at http://127.0.0.1:PORT (PORT=8000, DATA=data)
+	@exec $(PY) manage.py serve --demo --port $(PORT) --data-dir $(DATA)
+
+demo: setup ## load the demo into a running hub (HF_ENDPOINT and HF_TOKEN say which and as whom)
+	@$(PY) -m training demo --endpoint $(or $(HF_ENDPOINT),http://127.0.0.1:$(PORT))
+
+test: setup ## run every test, browser stories included (ARGS="tests/accounts -x" for some)
+	@$(PY) -m tests.browser_at_hand
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile -q -rs $(ARGS)
+
+check: setup ## what is true without running anything: style, format, types, walls, migrations
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy hub accounts models_app runs training
+	@.venv/bin/lint-imports
+	@$(PY) manage.py makemigrations --check --dry-run
+
+fix: setup ## let ruff repair style and format
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+types: setup ## type-check alone
+	@$(PY) -m mypy hub accounts models_app runs training
+
+migrations: setup ## write migrations for changed tables
+	@$(PY) manage.py makemigrations
+
+bench: setup ## the measurements behind docs/results.md (minutes)
+	@set -e; for script in bench/*.py; do echo "== $$script"; $(PY) $$script; done
+
+clean: ## remove what tools leave behind (never data/ or .venv/)
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .test-artifacts
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -print | xargs rm -rf
