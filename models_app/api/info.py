@@ -11,12 +11,14 @@ from rest_framework.request import Request
 from models_app.api.repo_view import RepoAPIView
 from models_app.api.summaries import repo_json
 from models_app.api.wire import flag, next_link, query_int, wire_time
+from models_app.content.cards import parse_card
 from models_app.files import git_store
 from models_app.storage.githistory import Commit
 from models_app.storage.gitstore import Entry, GitStore, Ref
 from models_app.storage.lfs import format_pointer
 
 MAX_COMMITS_PAGE = 1000
+MAX_CARD_BYTES = 1024**2
 
 
 class RepoInfo(RepoAPIView):
@@ -32,7 +34,17 @@ class RepoInfo(RepoAPIView):
             info["sha"] = oid
         if not expand or "siblings" in expand:
             info["siblings"] = siblings_json(store, oid, blobs=flag(request.GET.get("blobs")))
+        if "cardData" in info and oid != repo.head_oid:
+            info["cardData"] = _metadata_at(store, oid)
         return JsonResponse(info, headers={"X-Repo-Commit": oid})
+
+
+def _metadata_at(store: GitStore, oid: str) -> dict[str, Any]:
+    """The card's metadata as of another commit than the indexed one."""
+    entry = store.entry(oid, "README.md")
+    if entry is None or not entry.is_file or entry.pointer or entry.size > MAX_CARD_BYTES:
+        return {}
+    return parse_card(store.blob(entry.oid).decode("utf-8", "replace")).metadata
 
 
 def siblings_json(store: GitStore, oid: str, *, blobs: bool) -> list[dict[str, Any]]:
