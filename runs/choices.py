@@ -1,8 +1,10 @@
-"""What can be chosen on the fine-tune form, and what is sensible: computed from the base model and the data set."""
+"""What can be chosen on the fine-tune form, and what is sensible for this base model and data set."""
 
 from __future__ import annotations
 
+import base64
 import re
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ from runs.models import Worker
 
 TASK = "image-classification"
 MAX_OFFERED = 200
-# Small pictures gain from being enlarged, large ones cost more than they give: the model's own size is the limit.
+# Small pictures gain from being enlarged; beyond the usual size of pretraining they only cost.
 SMALLEST_SIZE, USUAL_SIZE, ENLARGE = 64, 224, 2
 
 
@@ -82,10 +84,8 @@ def datasets_for(actor: Actor) -> list[Repo]:
     seen = Repo.objects.visible_to(actor).datasets().filter(usable, disabled_at=None).distinct()
     rows = seen.select_related("namespace", "card").defer("card__html", "card__siblings", "card__search_text")
     mine = actor.namespace_levels
-    newest = sorted(
-        rows.order_by("-last_modified", "-pk")[:MAX_OFFERED], key=lambda repo: repo.namespace_id not in mine
-    )
-    return newest
+    newest = rows.order_by("-last_modified", "-pk")[:MAX_OFFERED]
+    return sorted(newest, key=lambda repo: repo.namespace_id not in mine)
 
 
 def facts_of(repo: Repo) -> DatasetFacts:
@@ -96,10 +96,15 @@ def facts_of(repo: Repo) -> DatasetFacts:
 
 
 def _edge(preview: dict[str, Any]) -> int | None:
-    size = preview.get("image_size")
-    return (
-        max(size) if isinstance(size, list) and size and all(isinstance(edge, int) for edge in size) else None
-    )
+    """The longer edge of the first image shown, read from its PNG header; None for other formats."""
+    images = preview.get("images") or [{}]
+    kind, _comma, text = str(images[0].get("src", "")).partition(",")
+    if kind != "data:image/png;base64":
+        return None
+    header = base64.b64decode(text[:32])
+    if len(header) < 24 or header[12:16] != b"IHDR":
+        return None
+    return max(struct.unpack(">II", header[16:24]))
 
 
 @dataclass(frozen=True)

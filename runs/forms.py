@@ -51,6 +51,16 @@ RECIPE_FIELDS = {
 # Problems of a part nobody types on its own belong to the field that chose it.
 BELONGS_TO = {"benchmark": "benchmark", "dataset": "dataset", "target": "name", "flavor": "flavor"}
 NO_BENCHMARK = ""
+# A change of these draws the form again, because other suggestions follow from them.
+REDRAW = {
+    "hx-get": "",
+    "hx-trigger": "change",
+    "hx-include": "closest form",
+    "hx-target": "#finetune-fields",
+    "hx-select": "#finetune-fields",
+    "hx-swap": "outerHTML",
+}
+FOLLOWS_DATASET = "name,benchmark,train_split,validation_split,image_size"
 
 
 def _number(label: Any, help_text: Any = "", *, initial: str = "") -> forms.CharField:
@@ -65,12 +75,15 @@ def _select(label: Any, choices: list[tuple[str, Any]], help_text: Any = "") -> 
 
 
 class FinetuneForm(forms.Form):
-    """Everything a recipe needs, with what is rarely changed folded away; an empty number means the computed one."""
+    """Everything a recipe needs, the rarely changed folded away; an empty number means the computed one."""
 
-    dataset = forms.ChoiceField(label=_("Dataset"))
+    dataset = forms.ChoiceField(
+        label=_("Dataset"),
+        widget=forms.Select(attrs=REDRAW | {"hx-params": f"not csrfmiddlewaretoken,{FOLLOWS_DATASET}"}),
+    )
     strategy = forms.ChoiceField(
         label=_("What should learn?"),
-        widget=forms.RadioSelect,
+        widget=forms.RadioSelect(attrs=REDRAW | {"hx-params": "not csrfmiddlewaretoken"}),
         initial="head",
         choices=[
             ("head", _("Only the head")),
@@ -146,7 +159,7 @@ class FinetuneForm(forms.Form):
         self.fields[name].choices = choices  # type: ignore[attr-defined]
 
     def _suggest(self, given: Any) -> None:
-        """Fill in what follows from the data set and the strategy; shown where a person has chosen nothing else."""
+        """Fill in what follows from the data set and the strategy, where nothing else was chosen."""
         self.facts = self._facts(given.get("dataset"))
         plan = PLANS.get(given.get("strategy") or "head", PLANS["head"])
         self.automatic: dict[str, Any] = {
@@ -195,9 +208,9 @@ class FinetuneForm(forms.Form):
     def folded(self) -> list[forms.BoundField]:
         """The fields that are rarely changed, in the order shown."""
         names = (
-            "lr", "batch_size", "image_size", "optimizer", "schedule", "warmup_fraction", "weight_decay", "label_smoothing",
-            "augment", "patience", "stages", "lr_decay", "init", "seed", "train_split", "validation_split",
-            "validation_fraction", "max_train_images", "flavor",
+            "lr", "batch_size", "image_size", "optimizer", "schedule", "warmup_fraction", "weight_decay",
+            "label_smoothing", "augment", "patience", "stages", "lr_decay", "init", "seed", "train_split",
+            "validation_split", "validation_fraction", "max_train_images", "flavor",
         )  # fmt: skip
         return [self[name] for name in names]
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, Min
+from django.db.models import Count, Max, Min
 
 from accounts.actor import Actor
+from models_app.leaderboards import leaderboard
 from models_app.models import Benchmark
 from models_app.views.boards import board_address
 from runs.models import Run, RunLog, Stage
@@ -23,16 +24,17 @@ CURVES = (
 
 def state_tag(run: Run) -> str:
     """Changes exactly when the polled fragment would."""
-    last = run.logs.aggregate(pk=Max("pk"))["pk"]
-    parts = (run.stage, run.attempt, run.activity, run.progress_step, run.progress_total, metrics_tag(run), last,
-             run.cancel_requested_at is not None, run.result_oid, run.message_id, run.worker_id)  # fmt: skip
+    last = run.logs.aggregate(newest=Max("pk"))["newest"]
+    words = (run.stage, run.attempt, run.activity, run.message_id, run.worker_id, run.result_oid)
+    numbers = (run.progress_step, metrics_tag(run), last, run.cancel_requested_at is not None)
+    parts = (*words, *numbers)
     return f'"{"-".join(str(part) for part in parts)}"'.replace(" ", "_")
 
 
 def metrics_tag(run: Run) -> str:
     """Changes when a point is added or taken back."""
-    found = run.metrics.aggregate(pk=Max("pk"), at=Max("at"), low=Min("pk"))
-    return f"{found['pk']}.{found['low']}.{found['at'].timestamp() if found['at'] else 0}"
+    found = run.metrics.aggregate(newest=Max("pk"), last=Max("step"), count=Count("pk"))
+    return f"{found['newest']}.{found['last']}.{found['count']}.{run.progress_total}"
 
 
 def series(run: Run) -> dict[str, list[tuple[int, float]]]:
@@ -82,6 +84,13 @@ def progress_of(run: Run) -> Progress:
     return Progress(run.progress_step, run.progress_total, left)
 
 
+def seconds_taken(run: Run) -> float | None:
+    """From the last claim to the end."""
+    if run.claimed_at is None or run.finished_at is None:
+        return None
+    return (run.finished_at - run.claimed_at).total_seconds()
+
+
 def log_tail(run: Run) -> list[RunLog]:
     """The newest lines, oldest of them first."""
     return list(run.logs.order_by("-attempt", "-seq")[:LOG_TAIL])[::-1]
@@ -89,12 +98,16 @@ def log_tail(run: Run) -> list[RunLog]:
 
 def result_of(run: Run, actor: Actor) -> dict[str, Any]:
     """The measured number of a finished run and the leaderboard it stands on."""
-    evaluation = run.summary.get("evaluation") or {}
     recipe = run.recipe.get("benchmark") or {}
-    benchmark = Benchmark.objects.filter(repo=run.benchmark_repo).first() if run.benchmark_repo_id else None
-    return {
-        "evaluation": evaluation,
-        "validation": run.summary.get("metrics") or {},
-        "board": board_address(benchmark, recipe.get("task_id", "")) if benchmark else "",
-        "board_name": (benchmark.name or benchmark.repo.repo_id) if benchmark else "",
+    found: dict[str, Any] = {"evaluation": run.summary.get("evaluation") or {}}
+    benchmark = Benchmark.objects.filter(repo=run.benchmark_repo_id).select_related("repo__namespace").first()
+    if benchmark is None:
+        return found
+    task_id = str(recipe.get("task_id", ""))
+    rows = leaderboard(benchmark, task_id, actor)
+    return found | {
+        "board": board_address(benchmark, task_id),
+        "board_name": benchmark.name or benchmark.repo.repo_id,
+        "rank": next((row.rank for row in rows if row.result.repo_id == run.target_repo_id), None),
+        "count": len(rows),
     }

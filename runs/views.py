@@ -26,7 +26,17 @@ from runs import actions
 from runs.access import access_run, run_level
 from runs.forms import FinetuneForm
 from runs.models import Run, Stage, Worker
-from runs.progress import CURVES, epoch_rows, log_tail, metrics_tag, progress_of, result_of, series, state_tag
+from runs.progress import (
+    CURVES,
+    epoch_rows,
+    log_tail,
+    metrics_tag,
+    progress_of,
+    result_of,
+    seconds_taken,
+    series,
+    state_tag,
+)
 from training.recipe import RecipeError, dump_recipe, parse_recipe
 
 PAGE_SIZE = 30
@@ -117,6 +127,7 @@ def _live_context(request: HubRequest, run: Run) -> dict[str, Any]:
         "run": run,
         "progress": progress_of(run),
         "log": log_tail(run),
+        "taken": seconds_taken(run),
         "result": result_of(run, request.actor) if run.stage == Stage.COMPLETED else {},
         "may_write": run_level(request.actor, run) >= Level.WRITE,
         "may_retry": run.stage in (Stage.ERROR, Stage.CANCELED) and run.target_repo_id is not None,
@@ -133,7 +144,7 @@ def _recipe_text(run: Run) -> str:
 def polled(
     tag_of: Callable[[Run], str],
 ) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
-    """Answer 304 while nothing has changed; otherwise the view, with its ETag. Only the gate and the tag are paid."""
+    """Answer 304 while nothing has changed; otherwise the view, with its ETag."""
 
     def decorate(view: Callable[[HubRequest, Run], HttpResponse]) -> Callable[..., HttpResponse]:
         @require_safe

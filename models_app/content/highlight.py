@@ -16,7 +16,7 @@ PLAIN_ENDINGS = (".txt", ".csv", ".tsv", ".log", ".jsonl")
 
 
 def highlight(text: str, path: str) -> str:
-    """Safe HTML for the inside of a `<pre>`: highlighted by file name where that is known and cheap, else escaped."""
+    """Safe HTML for the inside of a `<pre>`, highlighted where the file name tells how and it is cheap."""
     if len(text) > MAX_CHARS or path.lower().endswith(PLAIN_ENDINGS):
         return escape(text)
     if max(map(len, text.splitlines()), default=0) > MAX_LINE:

@@ -128,8 +128,9 @@ def avatar(name: str, size: str = "") -> SafeString:
         if digest[1 + y * 3 + min(x, 4 - x)] & 1
     ]
     return format_html(
-        '<svg class="avatar {}" viewBox="-1 -1 7 7" aria-hidden="true"><rect x="-1" y="-1" width="7" height="7" rx="1.2"'
-        ' fill="hsl({} 38% 88%)"/><g fill="hsl({} 45% 36%)">{}</g></svg>',
+        '<svg class="avatar {}" viewBox="-1 -1 7 7" aria-hidden="true">'
+        '<rect x="-1" y="-1" width="7" height="7" rx="1.2" fill="hsl({} 38% 88%)"/>'
+        '<g fill="hsl({} 45% 36%)">{}</g></svg>',
         size,
         hue,
         hue,

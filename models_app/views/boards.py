@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Max, Min, Q
-
 from models_app.content.evals import wilson
 from models_app.leaderboards import leaderboard
 from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo
@@ -55,41 +53,13 @@ def listed_benchmarks(actor: Actor) -> list[Benchmark]:
 
 
 def summaries(benchmarks: list[Benchmark], actor: Actor) -> list[BoardSummary]:
-    """Each benchmark's first task with its best visible result; two queries however many there are."""
-    boards = [BoardSummary(benchmark, benchmark.tasks[0]) for benchmark in benchmarks if benchmark.tasks]
-    visible = EvalResult.objects.filter(repo__in=Repo.objects.visible_to(actor))
-    condition = Q(pk__in=[])
-    for board in boards:
-        condition |= Q(benchmark=board.benchmark, task_id=board.task["id"])
-    counted = (
-        visible.filter(condition)
-        .values("benchmark")
-        .annotate(models=Count("repo", distinct=True), high=Max("value"), low=Min("value"))
-    )
-    extremes = {row["benchmark"]: row for row in counted.order_by()}
-    best = _best(visible, boards, extremes)
-    return [
-        BoardSummary(
-            board.benchmark, board.task, extremes[key]["models"] if key in extremes else 0, best.get(key)
-        )
-        for board in boards
-        for key in [board.benchmark.pk]
-    ]
+    """Each benchmark's first task with its best visible result; one query a benchmark."""
+    return [_summary(benchmark, benchmark.tasks[0], actor) for benchmark in benchmarks if benchmark.tasks]
 
 
-def _best(
-    visible: Any, boards: list[BoardSummary], extremes: dict[int, dict[str, Any]]
-) -> dict[int, EvalResult]:
-    condition = Q(pk__in=[])
-    for board in boards:
-        if row := extremes.get(board.benchmark.pk):
-            value = row["high"] if board.task.get("higher_is_better", True) else row["low"]
-            condition |= Q(benchmark=board.benchmark, task_id=board.task["id"], value=value)
-    rows = visible.filter(condition).select_related("repo__namespace").order_by("-verified", "date", "pk")
-    found: dict[int, EvalResult] = {}
-    for row in rows:
-        found.setdefault(row.benchmark_id, row)
-    return found
+def _summary(benchmark: Benchmark, task: dict[str, Any], actor: Actor) -> BoardSummary:
+    rows = leaderboard(benchmark, str(task["id"]), actor)
+    return BoardSummary(benchmark, task, len(rows), rows[0].result if rows else None)
 
 
 def results_of(repo: Repo, actor: Actor) -> list[ResultLine]:

@@ -17,7 +17,7 @@ SHOWN = 6
 @require_safe
 @page
 def home(request: HubRequest) -> HttpResponse:
-    """Trending models and datasets, leaderboards with their best result, live runs (the runs room's own tag)."""
+    """Trending models and datasets, leaderboards, and live runs (by the runs room's own tag)."""
     visible = Repo.objects.visible_to(request.actor).for_lists().defer(*HEAVY).order_by(*SORTS["trending"][1])
     visible = visible.exclude(card__html="")  # a repo that says nothing of itself is no news
     context = {

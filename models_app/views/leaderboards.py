@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -10,13 +11,18 @@ from models_app.models import Benchmark, RepoType
 from models_app.views.boards import board_rows, listed_benchmarks, summaries
 from models_app.views.support import HubRequest, page, repo_page
 
+PAGE_SIZE = 20
+
 
 @require_safe
 @page
 def leaderboards(request: HubRequest) -> HttpResponse:
     """Every listed benchmark with its best result."""
-    boards = summaries(listed_benchmarks(request.actor), request.actor)
-    return render(request, "leaderboards/list.html", {"section": "leaderboards", "boards": boards})
+    rows = Paginator(listed_benchmarks(request.actor), PAGE_SIZE).get_page(request.GET.get("page"))
+    boards = summaries(list(rows), request.actor)
+    return render(
+        request, "leaderboards/list.html", {"section": "leaderboards", "rows": rows, "boards": boards}
+    )
 
 
 @require_safe

@@ -106,7 +106,7 @@ def _facet(everything: RepoQuerySet, query: QueryDict, name: str, chosen: dict[s
     """The values of one facet, counted under every other choice; the chosen one stays even at zero."""
     title, column = FACETS[name]
     counted = (
-        everything.filter(_narrow(chosen, but=name)).exclude(**{column: ""}).filter(**{f"{column}__isnull": False})
+        everything.filter(_narrow(chosen, but=name), **{f"{column}__gt": ""})
         .order_by().values_list(column).annotate(count=Count("pk")).order_by("-count", column)
     )  # fmt: skip
     values = dict(counted[:MAX_FACETS])

@@ -72,7 +72,7 @@ def repo_context(request: HubRequest, repo: Repo, *, tab: str) -> dict[str, Any]
 
 
 def lineage(request: HubRequest, repo: Repo) -> dict[str, Any]:
-    """The models this one came from (linked where the actor may see them) and the models that came from it."""
+    """The models this one came from (linked where the actor may see them) and those made from it."""
     edges = list(BaseModelEdge.objects.filter(child=repo).order_by("pk"))
     seen = Repo.objects.visible_to(request.actor).select_related("namespace")
     parents = {parent.pk: parent for parent in seen.filter(pk__in=[edge.parent_id for edge in edges])}

@@ -1,4 +1,4 @@
-"""The runs room's parts of other rooms' pages: a page of `models_app` may show runs, its code may not import them."""
+"""What other pages show of runs: templates of `models_app` may use it, its code may not import runs."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ function make(name, attributes = {}, text = null) {
 function ticks(low, high, wanted) {
   const rough = (high - low) / wanted || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const first = Math.ceil(low / step - 1e-9) * step;
   return Array.from({ length: Math.floor((high - first) / step + 1e-9) + 1 }, (_, index) => first + index * step);
 }
@@ -66,9 +66,10 @@ class RunCurve extends HTMLElement {
   take(plain) {
     this.data = this.wanted.map((name) => plain.series[name] ?? []);
     this.total = plain.total_steps;
-    const last = Math.max(0, ...this.data.map((points) => points.at(-1)?.[0] ?? 0));
-    if (last === this.last) return;
-    this.last = last;
+    if (plain.version === this.version) return;
+    this.version = plain.version;
+    const last = this.last = Math.max(0, ...this.data.map((points) => points.at(-1)?.[0] ?? 0));
+    this.reached = Math.min(this.reached, last);
     this.glide(last);
   }
 
@@ -124,7 +125,7 @@ class RunCurve extends HTMLElement {
   }
 
   drawAxes(scale) {
-    for (const value of ticks(scale.low, scale.high, 4)) {
+    for (const value of ticks(scale.low, scale.high, 5)) {
       const y = Math.round(scale.y(value)) + 0.5;
       this.svg.append(make("line", { class: "grid", x1: PAD.left, x2: scale.width - PAD.right, y1: y, y2: y }));
       const text = this.isPercent ? `${Math.round(value * 100)} %` : String(+value.toPrecision(3));

@@ -48,28 +48,33 @@ document.addEventListener("change", (event) => {
 // A fragment that did not change is not swapped, nor one in which somebody is selecting text.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, target } = event.detail;
-  if (!target.matches("[data-live]") || xhr.status === 286) return;
+  if (!target.matches("[data-live]")) return;
   const tag = xhr.getResponseHeader("ETag");
   const selection = getSelection();
-  const reading = !selection.isCollapsed && target.contains(selection.anchorNode);
-  if (reading || (tag && tag === target.dataset.etag)) event.detail.shouldSwap = false;
+  const reading = !selection.isCollapsed && selection.anchorNode?.parentElement?.closest("[data-live]");
+  const isLast = xhr.status === 286;
+  if (!isLast && (reading || (tag && tag === target.dataset.etag))) event.detail.shouldSwap = false;
   else if (tag) target.dataset.etag = tag;
-});
-
-const places = new Map();
-document.addEventListener("htmx:beforeSwap", (event) => {
-  for (const log of event.detail.target.querySelectorAll(".log[id]")) {
-    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 24;
-    places.set(log.id, atEnd ? Infinity : log.scrollTop);
+  for (const log of document.querySelectorAll(".log")) {
+    log.dataset.atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 24;
   }
 });
-function settle(root) {
-  for (const log of root.querySelectorAll(".log[id]")) log.scrollTop = Math.min(places.get(log.id) ?? Infinity, log.scrollHeight);
+
+// Folded parts that were open stay open when the form around them is drawn again.
+let opened = [];
+document.addEventListener("htmx:beforeSwap", () => {
+  opened = [...document.querySelectorAll("details[id][open]")].map((details) => details.id);
+});
+
+function settle() {
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  for (const log of document.querySelectorAll(".log")) {
+    if (log.dataset.atEnd !== "false") log.scrollTop = log.scrollHeight;
+  }
   for (const curve of document.querySelectorAll("run-curve")) curve.refresh?.();
   tick();
 }
-document.addEventListener("htmx:afterSettle", (event) => settle(event.detail.elt.isConnected ? event.detail.elt : document));
-document.addEventListener("DOMContentLoaded", () => settle(document));
+document.addEventListener("htmx:afterSettle", settle);
+settle();
 
-tick();
 setInterval(tick, 1000);
