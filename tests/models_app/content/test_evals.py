@@ -52,8 +52,8 @@ def test_a_task_given_twice_counts_once() -> None:
 
 def test_results_are_read_as_the_stock_client_writes_them() -> None:
     entry = EvalResultEntry(
-        dataset_id="demo/mnist-5k", task_id="digits", value=0.975, dataset_revision="a" * 40, verify_token="t",
-        date="2026-01-15T10:30:00Z", source_url="https://x.org", source_name="X", notes="n",
+        dataset_id="demo/mnist-5k", task_id="digits", value=0.975, dataset_revision="a" * 40,
+        verify_token="t", date="2026-01-15T10:30:00Z", source_url="https://x.org", source_name="X", notes="n",
     )  # fmt: skip
     (found,), problems = parse_results(yaml.dump(eval_result_entries_to_yaml([entry])))
     assert problems == []
