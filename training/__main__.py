@@ -1,0 +1,175 @@
+"""`python -m training`: fine-tune, evaluate, predict, validate; `worker` and `demo` for the hub.
+
+Exit status: 0 done; 2 the recipe, data or model cannot be used (standard error says why); 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from training.errors import Canceled, EngineError, Interrupted, UserError
+from training.recipe import MAX_TEXT_BYTES, Recipe, RecipeError, dump_recipe, parse_recipe
+from training.reporting import ConsoleReporter, JsonlReporter, TeeReporter
+
+DELEGATED = ("worker", "demo")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in DELEGATED:
+        return _delegate(given[0], given[1:])
+    options = _parser().parse_args(given)
+    try:
+        return int(options.run(options))
+    except RecipeError as error:
+        for problem in error.problems:
+            print(problem.message, file=sys.stderr)
+        return 2
+    except UserError as error:
+        print(error.message, file=sys.stderr)
+        return 2
+    except (EngineError, Canceled, Interrupted) as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from the last checkpoint.", file=sys.stderr)
+        return 1
+
+
+def _delegate(name: str, arguments: list[str]) -> int:
+    """Commands that need the hub's client or Celery are imported only when asked for."""
+    if name == "worker":
+        from training.worker import main as command
+    else:
+        from training.demo import main as command
+    return int(command(arguments) or 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("finetune", help="run a recipe")
+    command.add_argument("recipe", type=Path)
+    command.add_argument("--out", type=Path, required=True, help="directory; run again to go on after a stop")
+    command.set_defaults(run=_finetune)
+
+    command = commands.add_parser("evaluate", help="measure a model on a split")
+    command.add_argument("--model", required=True, help="directory or namespace/name[@revision]")
+    command.add_argument("--dataset", required=True, help="directory or namespace/name[@revision]")
+    command.add_argument("--split", default="test")
+    command.add_argument("--image-column", default="image")
+    command.add_argument("--label-column", default="label")
+    command.add_argument("--json", action="store_true", help="the whole report")
+    command.set_defaults(run=_evaluate)
+
+    command = commands.add_parser("predict", help="classify one image")
+    command.add_argument("--model", required=True, help="directory or namespace/name[@revision]")
+    command.add_argument("image", type=Path)
+    command.add_argument("--top", type=int, default=5)
+    command.set_defaults(run=_predict)
+
+    command = commands.add_parser("validate", help="check a recipe and print it in full")
+    command.add_argument("recipe", type=Path)
+    command.set_defaults(run=_validate)
+    for name in DELEGATED:
+        commands.add_parser(name, help=f"see python -m training {name} --help")
+    return parser
+
+
+def _read_recipe(path: Path) -> Recipe:
+    try:
+        with path.open("rb") as file:
+            return parse_recipe(file.read(MAX_TEXT_BYTES + 1).decode("utf-8"))
+    except OSError:
+        raise UserError("recipe:not-found", f"The recipe {path} cannot be read.") from None
+    except UnicodeDecodeError:
+        raise UserError("recipe:invalid", f"The recipe {path} is not text in UTF-8.") from None
+
+
+def _finetune(options: argparse.Namespace) -> int:
+    from training.finetune import finetune
+    from training.sources import resolve_source
+
+    recipe = _read_recipe(options.recipe)
+    near, base, data = options.recipe.parent, recipe.base_model, recipe.dataset
+    reporter = TeeReporter(ConsoleReporter(), JsonlReporter(options.out / "log.jsonl"))
+    result = finetune(
+        recipe,
+        base_dir=resolve_source(base.repo, "model", revision=base.revision, near=near),
+        data_dir=resolve_source(data.repo, "dataset", revision=data.revision, near=near),
+        work_dir=options.out,
+        reporter=reporter,
+    )
+    (result.model_dir / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+    summary: dict[str, Any] = {
+        "model": str(result.model_dir),
+        "metrics": result.metrics,
+        "seconds": round(result.seconds, 2),
+        "history": result.history,
+    }
+    if recipe.benchmark:
+        summary["benchmark"] = _run_benchmark(recipe, result.model_dir, near, reporter)
+    (options.out / "result.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({key: value for key, value in summary.items() if key != "history"}, indent=2))
+    return 0
+
+
+def _run_benchmark(recipe: Recipe, model_dir: Path, near: Path, reporter: TeeReporter) -> dict[str, Any]:
+    from training.evaluate import evaluate
+    from training.sources import resolve_source
+
+    assert recipe.benchmark is not None
+    reporter.stage("evaluate")
+    report = evaluate(
+        model_dir,
+        resolve_source(recipe.benchmark.repo, "dataset", revision=recipe.benchmark.revision, near=near),
+        recipe.benchmark.split,
+        image_column=recipe.dataset.image_column,
+        label_column=recipe.dataset.label_column,
+        reporter=reporter,
+    )
+    return {key: value for key, value in report.as_dict().items() if key != "confusion"}
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from training.evaluate import evaluate
+    from training.sources import resolve_source
+
+    report = evaluate(
+        resolve_source(options.model, "model"),
+        resolve_source(options.dataset, "dataset"),
+        options.split,
+        image_column=options.image_column,
+        label_column=options.label_column,
+    )
+    if options.json:
+        print(json.dumps(report.as_dict(), indent=2))
+    else:
+        interval = f"95 % interval {report.lo:.4f} to {report.hi:.4f}"
+        print(
+            f"accuracy {report.accuracy:.4f} ({interval}), macro F1 {report.macro_f1:.4f}, {report.n} images"
+        )
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from training.predict import predict
+    from training.sources import resolve_source
+
+    for answer in predict(resolve_source(options.model, "model"), options.image, top_k=options.top):
+        print(f"{answer['score']:.4f}  {answer['label']}")
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    print(dump_recipe(_read_recipe(options.recipe)), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Inputs held in memory, cut into batches; pixels are augmented and normalised on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from training.augment import augment
+from training.device import step_seed
+from training.spec import ModelSpec
+
+EVAL_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Batches:
+    """`inputs`: uint8 pixels [n, 3, size, size], or features [n, d] where `spec` is None; `targets`: [n]."""
+
+    inputs: Tensor
+    targets: Tensor
+    spec: ModelSpec | None
+    augmentation: str = "none"
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, rows: Tensor, device: torch.device, seed: int | None = None) -> tuple[Tensor, Tensor]:
+        """One batch ready for the network; `seed` draws the augmentation, None leaves it out."""
+        inputs, targets = self.inputs[rows].to(device), self.targets[rows].to(device)
+        if self.spec is None:
+            return inputs, targets
+        images = inputs.float().div_(255)
+        if seed is not None:
+            images = augment(images, self.augmentation, torch.Generator().manual_seed(seed))
+        return normalize(images, self.spec), targets
+
+
+def normalize(images: Tensor, spec: ModelSpec) -> Tensor:
+    """[B, 3, H, W] in 0..1 to the network's range, in the memory format that convolutions like best."""
+    mean = torch.tensor(spec.mean, device=images.device).reshape(1, 3, 1, 1)
+    std = torch.tensor(spec.std, device=images.device).reshape(1, 3, 1, 1)
+    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def normalized(
+    pixels: Tensor, spec: ModelSpec, device: torch.device, size: int = EVAL_BATCH
+) -> Iterator[Tensor]:
+    """All images in order, in batches of `size`; the last may be shorter."""
+    for start in range(0, len(pixels), size):
+        yield normalize(pixels[start : start + size].to(device).float().div_(255), spec)
+
+
+def epoch_order(n: int, batch: int, seed: int, epoch: int) -> Tensor:
+    """A permutation of the rows for this epoch, from a generator of its own.
+
+    If a single image would be left for the last batch it sits this epoch out: batch statistics need two.
+    """
+    generator = torch.Generator().manual_seed(step_seed(seed, -1 - epoch))
+    order = torch.randperm(n, generator=generator)
+    return order[:-1] if batch > 1 and n > 1 and n % batch == 1 else order

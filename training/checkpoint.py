@@ -1,0 +1,60 @@
+"""Training state in one safetensors file, replaced atomically: a kill leaves the last whole one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+FORMAT = "1"
+
+
+def save_checkpoint(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    """Write tensors and JSON state to a temporary file beside `path`, flush it to disk, rename it."""
+    whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    encoded = save(whole, metadata={"format": FORMAT, "state": json.dumps(state)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tmp = path.with_name(path.name + ".tmp")
+    with tmp.open("wb") as file:
+        file.write(encoded)
+        file.flush()
+        os.fsync(file.fileno())
+    tmp.replace(path)
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Tensors and state, or None where there is no whole checkpoint."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                return None
+            state = json.loads(metadata["state"])
+            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (not a mapping)
+    except (OSError, SafetensorError, ValueError, KeyError):
+        return None
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's moments as `optim.<parameter>.<name>` tensors; its settings come from the recipe."""
+    packed = {}
+    for index, moments in optimizer.state_dict()["state"].items():
+        for name, value in moments.items():
+            if value is not None:
+                packed[f"optim.{index}.{name}"] = torch.as_tensor(value)
+    return packed
+
+
+def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optim."):
+            _, index, name = key.split(".", 2)
+            state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

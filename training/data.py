@@ -1,0 +1,240 @@
+"""A snapshot directory to class indices and a uint8 pixel tensor. Layouts: Parquet, table, folders."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from training.errors import UserError
+from training.images import Geometry, open_image, to_pixels
+from training.tables import MAX_ROWS, Rows, Source, read_listing, read_parquet
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+SPLIT_NAMES = ("train", "validation", "valid", "val", "dev", "test")
+MAX_CLASSES = 10_000
+MEMORY_BYTES = 1024 * 1024 * 1024
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Split:
+    """`targets[i]` indexes `labels`, the class names of the whole data set in its own order."""
+
+    name: str
+    labels: list[str]
+    targets: list[int]
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def read_split(
+    data_dir: Path, name: str, *, image_column: str = "image", label_column: str = "label"
+) -> Split:
+    """Find split `name` and read its labels, not yet its images. Raises `UserError` in the user's terms."""
+    rows = _find_rows(data_dir, name, image_column, label_column)
+    if not rows.labels:
+        raise UserError("data:empty", f"The split {name!r} holds no images.")
+    names = rows.names or _card_names(data_dir, label_column)
+    classes = [_class_name(raw, names, rows.where, index) for index, raw in enumerate(rows.labels)]
+    labels = names or sorted(set(classes), key=_natural)
+    if len(labels) > MAX_CLASSES:
+        raise UserError("data:too-many-classes", f"The data set has more than {MAX_CLASSES:,} classes.")
+    index_of = {label: index for index, label in enumerate(labels)}
+    return Split(name, labels, [index_of[label] for label in classes], rows)
+
+
+def holdout(targets: Sequence[int], fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Split rows into (kept, held out), the same share of every class, the same for the same seed.
+
+    A class with a single image keeps it; every larger class gives at least one when `fraction` is above 0.
+    """
+    order = _shuffled(len(targets), seed)
+    by_class: dict[int, list[int]] = {}
+    for row in order:
+        by_class.setdefault(targets[row], []).append(row)
+    held: list[int] = []
+    for rows in by_class.values():
+        share = round(len(rows) * fraction)
+        held.extend(rows[: min(max(share, 1 if fraction > 0 else 0), len(rows) - 1)])
+    out = set(held)
+    return [row for row in range(len(targets)) if row not in out], sorted(held)
+
+
+def thin(rows: Sequence[int], targets: Sequence[int], limit: int | None, seed: int) -> list[int]:
+    """At most `limit` rows, taken from the classes in turn so that small ones survive."""
+    if limit is None or len(rows) <= limit:
+        return list(rows)
+    by_class: dict[int, list[int]] = {}
+    for place in _shuffled(len(rows), seed):
+        by_class.setdefault(targets[rows[place]], []).append(rows[place])
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*(by_class[key] for key in sorted(by_class))))
+    return sorted(itertools.islice((row for row in turns if row is not None), limit))
+
+
+def pixel_chunks(split: Split, wanted: Sequence[int], geometry: Geometry) -> Iterator[Tensor]:
+    """Decode the wanted rows (ascending), to uint8 [up to 256, 3, size, size] at a time."""
+    images = split.rows.images(set(wanted))
+
+    def decode(item: tuple[int, Source]) -> Any:
+        row, source = item
+        return to_pixels(open_image(source, split.rows.where(row)), geometry)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        # In chunks: a map over everything would queue every encoded image at once.
+        while chunk := list(itertools.islice(images, CHUNK)):
+            yield torch.from_numpy(np.stack(list(pool.map(decode, chunk))))
+
+
+def load_pixels(
+    split: Split,
+    wanted: Sequence[int],
+    geometry: Geometry,
+    *,
+    scratch: Path | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """All wanted rows (ascending) at once, uint8 [n, 3, size, size].
+
+    Beyond 1 GiB the tensor lies in a file under `scratch`: the machine's page cache decides what stays.
+    """
+    pixels = _allocate((len(wanted), 3, geometry.size, geometry.size), scratch, f"pixels-{split.name}")
+    done = 0
+    for chunk in pixel_chunks(split, wanted, geometry):
+        check()
+        pixels[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    return pixels
+
+
+def _allocate(shape: tuple[int, ...], scratch: Path | None, name: str) -> Tensor:
+    size = torch.Size(shape).numel()
+    if size <= MEMORY_BYTES or scratch is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    scratch.mkdir(parents=True, exist_ok=True)
+    path = scratch / re.sub(r"[^A-Za-z0-9-]", "_", name)
+    return torch.from_file(str(path), shared=True, size=size, dtype=torch.uint8).reshape(shape)
+
+
+def _find_rows(root: Path, name: str, image_column: str, label_column: str) -> Rows:
+    if not name or "/" in name or name.startswith("."):
+        raise UserError("data:no-split", f"{name!r} is not the name of a split.")
+    shards = _parquet_files(root, name)
+    if shards:
+        return read_parquet(shards, root, image_column, label_column)
+    table = _table_file(root, name)
+    if table:
+        return read_listing(table, root, image_column, label_column)
+    for folder in (root / name, root / "data" / name):
+        if folder.is_dir() and _class_folders(folder):
+            return _folder_rows(folder, root)
+    has_splits = any((root / split).is_dir() for split in SPLIT_NAMES)
+    if name == "train" and not has_splits and _class_folders(root):
+        return _folder_rows(root, root)
+    raise UserError("data:no-split", f"The data set has no split {name!r}.")
+
+
+def _parquet_files(root: Path, name: str) -> list[Path]:
+    shard = re.compile(rf"{re.escape(name)}(-\d+-of-\d+|[-_.]\w+)?\.parquet")
+    for folder in (root / "data", root):
+        found = sorted(path for path in folder.glob("*.parquet") if shard.fullmatch(path.name))
+        if found:
+            return found
+    return sorted((root / name).glob("*.parquet")) or sorted((root / "data" / name).glob("*.parquet"))
+
+
+def _table_file(root: Path, name: str) -> Path | None:
+    places = [root / name, root / "data" / name]
+    candidates = [place / f"metadata.{kind}" for place in places for kind in ("csv", "jsonl")]
+    candidates += [place.with_name(f"{name}.{kind}") for place in places for kind in ("csv", "jsonl")]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return sorted(
+        (
+            path
+            for path in folder.iterdir()
+            if path.is_dir() and not path.name.startswith(".") and _images(path)
+        ),
+        key=lambda path: _natural(path.name),
+    )
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _folder_rows(folder: Path, root: Path) -> Rows:
+    pairs = [(path, kind.name) for kind in _class_folders(folder) for path in _images(kind)]
+    if len(pairs) > MAX_ROWS:
+        raise UserError("data:too-large", f"The split has more than {MAX_ROWS:,} images.")
+
+    def images(wanted: set[int]) -> Iterator[tuple[int, Source]]:
+        return ((index, pairs[index][0]) for index in sorted(wanted))
+
+    labels = [label for _, label in pairs]
+    return Rows(labels, None, lambda index: pairs[index][0].relative_to(root).as_posix(), images)
+
+
+def _class_name(raw: Any, names: list[str] | None, where: Callable[[int], str], index: int) -> str:
+    """The class of one row as text; whole numbers go through the declared names."""
+    if isinstance(raw, float) and raw.is_integer():
+        raw = int(raw)
+    if raw is None or raw == "" or not isinstance(raw, str | int):
+        raise UserError("data:bad-label", f"The label {where(index)} must be a class name or a whole number.")
+    if names is None:
+        return str(raw)
+    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < len(names):
+        return names[raw]
+    if str(raw) in names:
+        return str(raw)
+    # A CSV has only text: "3" may be an index.
+    if isinstance(raw, str) and raw.isdecimal() and int(raw) < len(names):
+        return names[int(raw)]
+    text = f"The label {str(raw)[:60]!r} {where(index)} is not one of the {len(names)} declared classes."
+    raise UserError("data:bad-label", text)
+
+
+def _card_names(root: Path, label_column: str) -> list[str] | None:
+    """Class names from `dataset_info.features` of the card, as `datasets` writes them, or None."""
+    try:
+        with (root / "README.md").open(encoding="utf-8") as file:
+            head = file.read(256 * 1024)
+        found = re.match(r"---\s*\n(.*?)\n---", head, re.DOTALL)
+        info = yaml.safe_load(found.group(1))["dataset_info"] if found else None
+        info = info[0] if isinstance(info, list) else info
+        feature = next(item for item in info["features"] if item["name"] == label_column)
+        names = feature["dtype"]["class_label"]["names"]
+        by_index = {int(key): str(name) for key, name in names.items()}
+        return [by_index[index] for index in range(len(by_index))] or None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
+        return None
+    except yaml.YAMLError:
+        return None
+
+
+def _natural(text: str) -> tuple[int, int, str]:
+    """Numbers by value, then words by letter, so that class 10 follows class 9."""
+    return (0, int(text), text) if text.isdecimal() and len(text) < 19 else (1, 0, text)
+
+
+def _shuffled(n: int, seed: int) -> list[int]:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(n, generator=generator).tolist()

@@ -1,0 +1,65 @@
+"""Where and how exactly to compute: device, precision, seeds. Chosen here, and the choice is told."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+def pick_device() -> torch.device:
+    """The first GPU, else the CPU."""
+    return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
+
+
+def describe(device: torch.device) -> str:
+    """One line for the log of a run."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, {train_dtype(device)}, torch {torch.__version__}"
+    return f"CPU with {torch.get_num_threads()} threads ({platform.machine()}), torch {torch.__version__}"
+
+
+def train_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 for training where the GPU has it (the range of fp32, no loss scaling needed), else fp32."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.bfloat16
+    return torch.float32
+
+
+@contextmanager
+def reproducible(seed: int, deterministic: bool) -> Iterator[None]:
+    """Seed every generator; with `deterministic` ask for repeatable kernels too. Restores the switches."""
+    if deterministic:
+        # cuBLAS reads it when its context is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.benchmark = not deterministic
+    seed_everything(seed)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
+
+
+def seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def step_seed(seed: int, step: int) -> int:
+    """A seed for every optimizer step: a resumed run draws what the whole run drew, with no saved state.
+
+    Splitmix64, so that neighbouring steps and seeds share no stream.
+    """
+    mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03 + 0x8CB92BA72F3D8DD7) % 2**64
+    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB % 2**64
+    return (mixed ^ (mixed >> 31)) >> 1

@@ -1,0 +1,299 @@
+"""The loop, written out: epochs, accumulation, clip, validate, checkpoint, report, cancel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training import checkpoint, model
+from training.batches import EVAL_BATCH, Batches, epoch_order
+from training.device import describe, pick_device, reproducible, step_seed, train_dtype
+from training.errors import Interrupted, UserError
+from training.inputs import Prepared, prepare
+from training.optim import lr_factor, make_optimizer, parameter_groups, set_lr
+from training.recipe import Recipe
+from training.reporting import Reporter
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """`model_dir` holds model.safetensors, config.json, preprocessor_config.json.
+
+    `metrics`: val/loss, val/accuracy, val/macro_f1 of the saved weights (empty without validation images);
+    `history`: one row an epoch; `seconds`: wall-clock time of this call.
+    """
+
+    model_dir: Path
+    metrics: dict[str, float]
+    history: list[dict[str, float]]
+    labels: list[str]
+    seconds: float
+
+
+@dataclass
+class Progress:
+    """Where a run stands between two optimizer steps; everything a checkpoint keeps beside tensors."""
+
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_accuracy: float = -1.0
+    best_epoch: int = 0
+    stopped: bool = False
+
+
+def finetune(
+    recipe: Recipe,
+    *,
+    base_dir: Path,
+    data_dir: Path,
+    work_dir: Path,
+    reporter: Reporter,
+    cache_dir: Path | None = None,
+    report_seconds: float = 0.5,
+    checkpoint_seconds: float = 30.0,
+) -> FinetuneResult:
+    """Fine-tune `base_dir` on `data_dir`; what is needed to go on after a kill lies under `work_dir`.
+
+    Called again with the same recipe and files it resumes from the last checkpoint and ends with the weights
+    the uninterrupted run would have had. `cache_dir` keeps frozen features for later runs (default: in
+    `work_dir`). Raises `UserError`, and what `reporter.check` raises: `Canceled`, or `Interrupted` once a
+    checkpoint is written.
+    """
+    began = time.monotonic()
+    work_dir.mkdir(parents=True, exist_ok=True)
+    device = pick_device()
+    try:
+        with reproducible(recipe.seed, recipe.deterministic):
+            reporter.stage("data")
+            reporter.log(describe(device))
+            prepared = prepare(
+                recipe,
+                base_dir=base_dir,
+                data_dir=data_dir,
+                work_dir=work_dir,
+                cache_dir=cache_dir or work_dir / "features",
+                device=device,
+                reporter=reporter,
+            )
+            run = Run(recipe, prepared, work_dir / CHECKPOINT, reporter, report_seconds, checkpoint_seconds)
+            reporter.stage("train")
+            metrics, history = run.train()
+    except torch.OutOfMemoryError:
+        text = "The GPU ran out of memory; choose a smaller optim.batch_size and more optim.grad_accum_steps."
+        raise UserError("train:out-of-memory", text) from None
+    reporter.stage("save")
+    model_dir = work_dir / "model"
+    # From random weights nothing of the base file is left, but its order keeps files of one family alike.
+    model.save_network(prepared.network, model_dir, base_dir=base_dir)
+    return FinetuneResult(model_dir, metrics, history, prepared.task.labels, time.monotonic() - began)
+
+
+class Run:
+    """The state of one call of `finetune`; `train` is the loop."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        prepared: Prepared,
+        path: Path,
+        reporter: Reporter,
+        report_seconds: float,
+        checkpoint_seconds: float,
+    ) -> None:
+        self.recipe, self.prepared, self.path, self.reporter = recipe, prepared, path, reporter
+        self.report_seconds, self.checkpoint_seconds = report_seconds, checkpoint_seconds
+        optim = recipe.optim
+        self.step_images = optim.batch_size * optim.grad_accum_steps
+        kept = len(epoch_order(len(prepared.train), optim.batch_size, recipe.seed, 0))
+        self.steps_per_epoch = math.ceil(kept / self.step_images)
+        self.total_steps = optim.epochs * self.steps_per_epoch
+        groups = parameter_groups(prepared.network.net, prepared.stages, optim, recipe.strategy.lr_decay)
+        self.optimizer = make_optimizer(groups, optim)
+        self.parameters = [item for group in groups for item in group["params"]]
+        self.learning = model.changed_state(prepared.network)
+        self.best: dict[str, Tensor] = {}
+        self.progress = Progress()
+        self.meter = Meter()
+        self.saved_at = time.monotonic()
+
+    def train(self) -> tuple[dict[str, float], list[dict[str, float]]]:
+        """Run to the end; returns the validation metrics of the final weights and the history."""
+        self._resume()
+        progress, recipe, prepared = self.progress, self.recipe, self.prepared
+        order, order_epoch = torch.empty(0, dtype=torch.long), -1
+        while progress.step < self.total_steps and not progress.stopped:
+            self._check()
+            epoch, place = divmod(progress.step, self.steps_per_epoch)
+            if epoch != order_epoch:
+                order = epoch_order(len(prepared.train), recipe.optim.batch_size, recipe.seed, epoch)
+                order_epoch = epoch
+                model.set_learning_mode(prepared.network)
+            rows = order[place * self.step_images : (place + 1) * self.step_images]
+            set_lr(self.optimizer, recipe.optim.lr * lr_factor(progress.step, self.total_steps, recipe.optim))
+            self._optimizer_step(rows, progress.step)
+            progress.step += 1
+            if place + 1 == self.steps_per_epoch:
+                self._end_epoch(epoch)
+            elif self.meter.age() >= self.report_seconds:
+                self.reporter.report(progress.step, self.total_steps, self._train_metrics())
+            if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+                self.save()
+        return self._final_metrics(), progress.history
+
+    def _optimizer_step(self, rows: Tensor, step: int) -> None:
+        """One update from the images of `rows`; the gradients of its micro-batches add up to the mean."""
+        recipe, prepared = self.recipe, self.prepared
+        seed = step_seed(recipe.seed, step)
+        # Dropout draws from the global generator: seeding it by step is what makes resuming exact.
+        torch.manual_seed(seed)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss_sum, correct = torch.zeros((), device=prepared.device), torch.zeros((), device=prepared.device)
+        for index, micro in enumerate(rows.split(recipe.optim.batch_size)):
+            inputs, targets = prepared.train.take(micro, prepared.device, seed + index)
+            with self._autocast():
+                result = prepared.task.step(prepared.learner, inputs, targets)
+            (result.loss * (len(micro) / len(rows))).backward()
+            loss_sum += result.loss.detach() * len(micro)
+            correct += result.correct
+        if recipe.optim.grad_clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters, recipe.optim.grad_clip)
+        self.optimizer.step()
+        self.meter.add(loss_sum, correct, len(rows))
+
+    def _end_epoch(self, epoch: int) -> None:
+        progress = self.progress
+        row = self._train_metrics(whole_epoch=True)
+        if self.prepared.val is not None:
+            row |= self._validate(self.prepared.val)
+            accuracy, stopping = row["val/accuracy"], self.recipe.early_stopping
+            if accuracy > progress.best_accuracy + (stopping.min_delta if progress.history else 0.0):
+                progress.best_accuracy, progress.best_epoch = accuracy, epoch
+                if stopping.patience:
+                    self.best = {name: item.detach().cpu().clone() for name, item in self.learning.items()}
+            elif stopping.patience and epoch - progress.best_epoch >= stopping.patience:
+                progress.stopped = True
+                self.reporter.log(f"Stopping: no better val/accuracy since epoch {progress.best_epoch + 1}.")
+        self.reporter.report(progress.step, self.total_steps, row)
+        progress.history.append({"epoch": epoch + 1, "step": progress.step, **row})
+        if self.checkpoint_seconds == 0:
+            self.save()
+
+    def _validate(self, val: Batches) -> dict[str, float]:
+        found = self.prepared.task.metrics(*predict_logits(self.prepared.learner, val, self.prepared.device))
+        model.set_learning_mode(self.prepared.network)
+        return {f"val/{name}": value for name, value in found.items()}
+
+    def _train_metrics(self, *, whole_epoch: bool = False) -> dict[str, float]:
+        """Means since the last report, or over the epoch. Raises `UserError` if the loss is not a number."""
+        loss, accuracy = self.meter.read(whole_epoch)
+        if not math.isfinite(loss):
+            text = f"The loss became infinite or NaN by step {self.progress.step}; choose a smaller optim.lr."
+            raise UserError("train:diverged", text)
+        lr = max(group["lr"] for group in self.optimizer.param_groups)
+        return {"train/loss": loss, "train/accuracy": accuracy, "lr": lr}
+
+    def _final_metrics(self) -> dict[str, float]:
+        """Early stopping puts the best epoch's weights back; the metrics are always of the weights kept."""
+        history = self.progress.history
+        row = history[-1] if history else {}
+        if self.best:
+            with torch.no_grad():
+                for name, tensor in self.learning.items():
+                    tensor.copy_(self.best[name])
+            row = history[self.progress.best_epoch]
+        return {name: value for name, value in row.items() if name.startswith("val/")}
+
+    def _autocast(self) -> torch.autocast:
+        device, dtype = self.prepared.device, train_dtype(self.prepared.device)
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+    def _check(self) -> None:
+        try:
+            self.reporter.check()
+        except Interrupted:
+            self.save()
+            raise
+
+    def save(self) -> None:
+        """Write the checkpoint; the history and the meter go with it so that the curve has no seam."""
+        tensors = {f"net.{name}": tensor for name, tensor in self.learning.items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors |= checkpoint.pack_optimizer(self.optimizer)
+        state = {"of": self._fingerprint(), "progress": vars(self.progress), "meter": self.meter.state()}
+        checkpoint.save_checkpoint(self.path, tensors, state)
+        self.saved_at = time.monotonic()
+
+    def _resume(self) -> None:
+        loaded = checkpoint.load_checkpoint(self.path)
+        if loaded is None:
+            return
+        tensors, state = loaded
+        if state.get("of") != self._fingerprint():
+            self.reporter.log("The checkpoint here is of another recipe or other data; starting anew.")
+            return
+        with torch.no_grad():
+            for name, tensor in self.learning.items():
+                tensor.copy_(tensors[f"net.{name}"])
+        self.best = {key[5:]: item for key, item in tensors.items() if key.startswith("best.")}
+        checkpoint.unpack_optimizer(self.optimizer, tensors)
+        self.progress = Progress(**state["progress"])
+        self.meter.restore(state["meter"])
+        self.reporter.log(f"Resuming after step {self.progress.step} of {self.total_steps}.")
+
+    def _fingerprint(self) -> str:
+        """Recipe, data and network in one hash: a checkpoint fits only the run that wrote it."""
+        train, shapes = self.prepared.train, {name: list(item.shape) for name, item in self.learning.items()}
+        facts: list[Any] = [self.recipe.as_dict(), self.prepared.task.labels, train.targets.tolist(), shapes]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+class Meter:
+    """Sums of loss and hits since the last report and since the epoch began, on the device until read."""
+
+    def __init__(self) -> None:
+        self.recent: list[Any] = [0.0, 0.0, 0]
+        self.epoch: list[Any] = [0.0, 0.0, 0]
+        self.read_at = time.monotonic()
+
+    def add(self, loss_sum: Tensor, correct: Tensor, images: int) -> None:
+        for sums in (self.recent, self.epoch):
+            for index, value in enumerate((loss_sum, correct, images)):
+                sums[index] = sums[index] + value
+
+    def age(self) -> float:
+        return time.monotonic() - self.read_at
+
+    def read(self, whole_epoch: bool) -> tuple[float, float]:
+        """Mean loss and accuracy; the recent sums start anew, and the epoch's too when they were read."""
+        loss, correct, images = self.epoch if whole_epoch else self.recent
+        self.recent, self.read_at = [0.0, 0.0, 0], time.monotonic()
+        if whole_epoch:
+            self.epoch = [0.0, 0.0, 0]
+        return float(loss) / images, float(correct) / images
+
+    def state(self) -> list[list[float]]:
+        return [[float(value) for value in sums] for sums in (self.recent, self.epoch)]
+
+    def restore(self, state: list[list[float]]) -> None:
+        self.recent, self.epoch = state
+
+
+def predict_logits(learner: nn.Module, batches: Batches, device: torch.device) -> tuple[Tensor, Tensor]:
+    """fp32 logits [n, classes] and targets [n] on the CPU, in order, in batches of a fixed size."""
+    learner.eval()
+    pieces = []
+    with torch.inference_mode():
+        for rows in torch.arange(len(batches)).split(EVAL_BATCH):
+            inputs, _ = batches.take(rows, device)
+            pieces.append(learner(inputs).float().cpu())
+    return torch.cat(pieces), batches.targets

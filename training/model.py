@@ -1,0 +1,178 @@
+"""A network from a model directory: build, load, replace the head, freeze, save."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from training import vision
+from training.errors import UserError
+from training.recipe import StrategySpec
+from training.spec import ModelSpec, read_spec, write_spec
+from training.weights import load_weights, read_header, write_weights
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass
+class Network:
+    """`net` maps normalised images [B, 3, size, size] to logits [B, num_classes]; `head` names its end."""
+
+    net: nn.Module
+    spec: ModelSpec
+    head: str
+
+    @property
+    def num_features(self) -> int:
+        return vision.probe_width(self.net, self.head)
+
+
+def load_network(model_dir: Path) -> Network:
+    """A finished model, in fp32 and eval mode. Raises `UserError` if files and architecture do not agree."""
+    network = _build(read_spec(model_dir))
+    _load(network, model_dir / WEIGHTS)
+    network.net.eval()
+    return network
+
+
+def prepare_network(
+    base_dir: Path, *, labels: list[str], image_size: int | None, scratch: bool, seed: int
+) -> Network:
+    """The base model with a head for `labels`; `scratch` keeps the architecture and draws every weight anew.
+
+    The head stays when the base model already tells exactly these classes apart, in this order.
+    """
+    base = read_spec(base_dir)
+    size = image_size or base.image_size
+    crop_pct = base.crop_pct if size == base.image_size else 1.0
+    spec = replace(base, num_classes=len(labels), labels=tuple(labels), image_size=size, crop_pct=crop_pct)
+    torch.manual_seed(seed)
+    if scratch:
+        return _build(spec)
+    network = _build(base)
+    _load(network, base_dir / WEIGHTS)
+    if size != base.image_size and not vision.takes_any_size(network.net):
+        learnt = f"{base.architecture} learnt positions for {base.image_size}-pixel images"
+        text = f"{learnt}; leave dataset.image_size empty."
+        raise UserError("model:image-size", text)
+    network.spec = spec
+    if base.labels != spec.labels:
+        replace_head(network, len(labels), seed)
+    return network
+
+
+def replace_head(network: Network, num_classes: int, seed: int) -> None:
+    """A fresh linear layer [num_features → num_classes], small weights so that it starts undecided."""
+    head = nn.Linear(network.num_features, num_classes)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        head.weight.normal_(0.0, 0.01, generator=generator)
+        head.bias.zero_()
+    _put(network, head)
+
+
+@contextmanager
+def without_head(network: Network) -> Iterator[nn.Module]:
+    """The body [B, 3, size, size] → [B, num_features]; the head is back in its place afterwards."""
+    head = network.net.get_submodule(network.head)
+    _put(network, nn.Identity())
+    try:
+        yield network.net
+    finally:
+        _put(network, head)
+
+
+def freeze(network: Network, strategy: StrategySpec) -> list[list[str]]:
+    """Let only the strategy's part learn. Returns its parameter names, a list a stage, the head last."""
+    body = vision.stages(network.net, network.head)
+    kept = {"head": 0, "last-stages": min(strategy.stages, len(body)), "full": len(body)}[strategy.kind]
+    head = [name for name, _ in network.net.named_parameters() if name.startswith(network.head + ".")]
+    learning = [*body[len(body) - kept :], head]
+    names = {name for stage in learning for name in stage}
+    for name, parameter in network.net.named_parameters():
+        parameter.requires_grad_(name in names)
+    return learning
+
+
+def set_learning_mode(network: Network) -> None:
+    """Train mode for what learns, eval mode for the frozen: its batch statistics must not move.
+
+    With only the head learning everything is in eval mode, dropout before the head too, so that cached
+    features and the plain loop see the same numbers.
+    """
+    network.net.eval()
+    grown = [name for name, parameter in network.net.named_parameters() if parameter.requires_grad]
+    if any(not name.startswith(network.head + ".") for name in grown):
+        _set_mode(network.net, True)
+
+
+def _set_mode(module: nn.Module, inherited: bool) -> None:
+    parameters = list(module.parameters())
+    module.training = all(item.requires_grad for item in parameters) if parameters else inherited
+    for child in module.children():
+        _set_mode(child, module.training)
+
+
+def changed_state(network: Network) -> dict[str, Tensor]:
+    """Every tensor that training may have moved: learning parameters and the statistics beside them."""
+    set_learning_mode(network)
+    grown = {name for name, parameter in network.net.named_parameters() if parameter.requires_grad}
+    for prefix, module in network.net.named_modules():
+        if module.training:
+            grown |= {
+                f"{prefix}.{name}" if prefix else name for name, _ in module.named_buffers(recurse=False)
+            }
+    return {name: tensor for name, tensor in network.net.state_dict().items() if name in grown}
+
+
+def save_network(network: Network, model_dir: Path, *, base_dir: Path | None) -> None:
+    """Write weights, config and preprocessor. Frozen tensors are the base file's own bytes, in its order.
+
+    `base_dir` None writes every tensor from memory.
+    """
+    model_dir.mkdir(parents=True, exist_ok=True)
+    base = base_dir / WEIGHTS if base_dir else None
+    if base is None or not base.is_file():
+        write_weights(model_dir / WEIGHTS, network.net.state_dict())
+    else:
+        write_weights(model_dir / WEIGHTS, changed_state(network), base=base)
+    write_spec(model_dir, network.spec, network.num_features)
+
+
+def _build(spec: ModelSpec) -> Network:
+    net = vision.build_net(spec.library, spec.architecture, spec.num_classes or 1, spec.image_size)
+    return Network(net, spec, vision.head_name(net))
+
+
+def _load(network: Network, path: Path) -> None:
+    """Load strictly; shapes are compared with the header before any data is read."""
+    header = read_header(path)
+    expected = network.net.state_dict()
+    if not network.spec.num_classes:
+        # A backbone published without a head: ours is replaced anyhow.
+        expected = {name: item for name, item in expected.items() if not name.startswith(network.head + ".")}
+    for name, tensor in expected.items():
+        if name not in header:
+            raise _mismatch(network, f"{name} is missing")
+        if header[name].shape != tuple(tensor.shape):
+            found, wanted = list(header[name].shape), list(tensor.shape)
+            raise _mismatch(network, f"{name} has the shape {found} where {wanted} is needed")
+    extra = next((name for name in header if name not in expected), None)
+    if extra is not None:
+        raise _mismatch(network, f"{extra[:100]} does not belong to it")
+    network.net.load_state_dict(load_weights(path), strict=bool(network.spec.num_classes))
+
+
+def _mismatch(network: Network, reason: str) -> UserError:
+    text = f"model.safetensors does not hold a {network.spec.architecture}: {reason}."
+    return UserError("model:wrong-weights", text)
+
+
+def _put(network: Network, layer: nn.Module) -> None:
+    parent, _, name = network.head.rpartition(".")
+    setattr(network.net.get_submodule(parent), name, layer)

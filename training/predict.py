@@ -1,0 +1,41 @@
+"""One image in, ranked classes out; a `Predictor` keeps its model loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.batches import normalize
+from training.device import pick_device
+from training.errors import UserError
+from training.images import open_image, to_pixels
+from training.model import load_network
+from training.tasks import make_task
+
+
+class Predictor:
+    """A loaded model. Raises `UserError` if the directory holds none that names its classes."""
+
+    def __init__(self, model_dir: Path) -> None:
+        network = load_network(model_dir)
+        if not network.spec.labels:
+            raise UserError("model:no-labels", "The model's config.json names no labels.")
+        self.spec = network.spec
+        self.device = pick_device()
+        self.net = network.net.to(self.device)
+        self.task = make_task("image-classification", list(self.spec.labels))
+
+    def __call__(self, image: Path | bytes, *, top_k: int | None = None) -> list[dict[str, Any]]:
+        """`[{label, score}]`, most likely first, scores from 0 to 1; `image` is encoded bytes or a path."""
+        where = image.name if isinstance(image, Path) else "you sent"
+        pixels = torch.from_numpy(to_pixels(open_image(image, where), self.spec.geometry))
+        with torch.inference_mode():
+            batch = normalize(pixels.unsqueeze(0).to(self.device).float().div_(255), self.spec)
+            return self.task.render(self.net(batch)[0].float().cpu())[:top_k]
+
+
+def predict(model_dir: Path, image: Path | bytes, *, top_k: int | None = None) -> list[dict[str, Any]]:
+    """Load `model_dir` and classify one image."""
+    return Predictor(model_dir)(image, top_k=top_k)

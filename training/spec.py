@@ -1,0 +1,154 @@
+"""`config.json` of a model repo: which network, classes and preprocessing. Written so that timm reads it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.errors import UserError
+from training.images import FILTERS, Geometry
+
+MAX_CONFIG_BYTES = 16 * 1024 * 1024
+MAX_CLASSES = 100_000
+LIBRARIES = ("torchvision", "timm")
+RESAMPLE = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """`labels[i]` names class i and may be empty; `mean` and `std` per channel on pixels scaled to 0..1."""
+
+    architecture: str
+    library: str
+    num_classes: int
+    labels: tuple[str, ...] = ()
+    image_size: int = 224
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    interpolation: str = "bilinear"
+    crop_pct: float = 1.0
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(self.image_size, self.crop_pct, self.interpolation)
+
+
+def read_spec(model_dir: Path) -> ModelSpec:
+    """Read and check `config.json`. Raises `UserError` `model:bad-config` in the user's terms."""
+    path = model_dir / "config.json"
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise _bad("it is larger than 16 MiB")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError("model:no-config", "The base model has no config.json.") from None
+    except (ValueError, RecursionError):
+        raise _bad("it is not valid JSON") from None
+    if not isinstance(config, dict):
+        raise _bad("it is not a JSON object")
+    nested = config.get("pretrained_cfg")
+    flat = {**nested, **config} if isinstance(nested, dict) else config
+    try:
+        return _build(flat)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise _bad(f"a field has the wrong type or value ({str(error)[:100]})") from None
+
+
+def write_spec(model_dir: Path, spec: ModelSpec, num_features: int) -> None:
+    """Write `config.json` in timm's layout and `preprocessor_config.json` in transformers'."""
+    size = [3, spec.image_size, spec.image_size]
+    config = {
+        "architecture": spec.architecture,
+        "library_name": spec.library,
+        "num_classes": spec.num_classes,
+        "num_features": num_features,
+        "label_names": list(spec.labels),
+        "pretrained_cfg": {
+            "input_size": size,
+            "mean": list(spec.mean),
+            "std": list(spec.std),
+            "interpolation": spec.interpolation,
+            "crop_pct": spec.crop_pct,
+            "crop_mode": "center",
+            "num_classes": spec.num_classes,
+        },
+    }
+    side = {"height": spec.image_size, "width": spec.image_size}
+    preprocessor = {
+        "do_resize": True,
+        "size": {"shortest_edge": round(spec.image_size / spec.crop_pct)},
+        "do_center_crop": True,
+        "crop_size": side,
+        "resample": RESAMPLE[spec.interpolation],
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(spec.mean),
+        "image_std": list(spec.std),
+    }
+    for name, content in (("config.json", config), ("preprocessor_config.json", preprocessor)):
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        (model_dir / name).write_text(text + "\n", encoding="utf-8")
+
+
+def _build(flat: dict[str, Any]) -> ModelSpec:
+    architecture = flat.get("architecture") or flat.get("arch")
+    if not isinstance(architecture, str):
+        raise _bad("it names no architecture")
+    library = flat.get("library_name") or flat.get("library") or "timm"
+    if library not in LIBRARIES:
+        raise _bad(f"its library must be one of {', '.join(LIBRARIES)}")
+    if flat.get("model_args"):
+        raise _bad("model_args are not supported")
+    labels = _labels(flat)
+    num_classes = int(flat.get("num_classes", len(labels) or 1000))
+    if not 0 <= num_classes <= MAX_CLASSES:
+        raise _bad(f"num_classes must be between 0 and {MAX_CLASSES:,}")
+    if labels and len(labels) != num_classes:
+        raise _bad(f"it names {len(labels)} labels for {num_classes} classes")
+    size = flat.get("image_size") or flat.get("input_size") or 224
+    size = int(size[-1] if isinstance(size, list) else size)
+    crop_pct = float(flat.get("crop_pct") or 1.0)
+    interpolation = str(flat.get("interpolation") or "bilinear")
+    if not 8 <= size <= 2048 or not 0.1 <= crop_pct <= 1.0:
+        raise _bad("image_size must be between 8 and 2048 and crop_pct between 0.1 and 1")
+    return ModelSpec(
+        architecture=architecture,
+        library=library,
+        num_classes=num_classes,
+        labels=labels,
+        image_size=size,
+        mean=_channels(flat.get("mean"), IMAGENET_MEAN, 0.0),
+        std=_channels(flat.get("std"), IMAGENET_STD, 1e-6),
+        interpolation=interpolation if interpolation in FILTERS else "bilinear",
+        crop_pct=crop_pct,
+    )
+
+
+def _labels(flat: dict[str, Any]) -> tuple[str, ...]:
+    """Class names by index from `label_names`, `labels` or transformers' `id2label`."""
+    found = flat.get("label_names") or flat.get("labels") or flat.get("id2label") or []
+    if isinstance(found, dict):
+        by_index = {int(key): str(name) for key, name in found.items()}
+        found = [by_index[index] for index in range(len(by_index))]
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise _bad("its labels must be a list of names")
+    if len(set(found)) != len(found):
+        raise _bad("its labels name a class twice")
+    return tuple(found)
+
+
+def _channels(found: Any, default: tuple[float, ...], least: float) -> tuple[float, ...]:
+    if not found:
+        return default
+    values = tuple(float(value) for value in found)
+    if len(values) != 3 or not all(least <= value <= 1e3 for value in values):
+        raise _bad("mean and std must be three numbers each")
+    return values
+
+
+def _bad(reason: str) -> UserError:
+    return UserError("model:bad-config", f"The model's config.json cannot be used: {reason}.")
