@@ -102,10 +102,10 @@ def _results(claim: Claim, recipe: Recipe, manifest: Mapping[str, Any]) -> str:
 
 def _recall(measured: Mapping[str, Any]) -> str:
     """Recall of each class, where there are few enough to read."""
-    recall, labels = measured.get("per_class_recall") or [], measured.get("labels") or []
-    if not recall or len(recall) != len(labels) or len(recall) > 30:
+    recall = measured.get("per_class_recall") or {}
+    if not 0 < len(recall) <= 30:
         return ""
-    cells = ", ".join(f"{_cell(label)} {_number(value)}" for label, value in zip(labels, recall, strict=True))
+    cells = ", ".join(f"{_cell(label)} {_number(value)}" for label, value in recall.items())
     return f"\nRecall by class: {cells}.\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import shutil
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 from training import publish as publishing
 from training.errors import Canceled, EngineError, Interrupted, TrainingError, UserError
-from training.evaluate import evaluate
+from training.evaluate import EvalReport, evaluate
 from training.finetune import finetune
 from training.hubclient import (
     Claim,
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 CLAIM_PATIENCE = 60.0
 FINISH_PATIENCE = 900.0
 INTERRUPTED_PATIENCE = 3.0
+MAX_CONFUSION_CLASSES = 50
+MAX_EVALUATION_BYTES = 32 * 1024
 OUR_FAULT = "Something failed on the worker's side; this is our fault, not your recipe's. Its log says what."
 NO_MEMORY = "The worker ran out of memory. Choose a smaller batch size or image size, or a larger flavor."
 DISK_FULL = "The worker's disk is full. Please tell the operator of this hub, and submit the run again."
@@ -120,7 +123,12 @@ class Attempt:
     ) -> tuple[publishing.Outcome, Path]:
         began = time.monotonic()
         result = finetune(
-            recipe, base_dir=base_dir, data_dir=data_dir, work_dir=self.folder, reporter=self.reporter
+            recipe,
+            base_dir=base_dir,
+            data_dir=data_dir,
+            work_dir=self.folder,
+            reporter=self.reporter,
+            cache_dir=self.settings.home / "cache" / "features",
         )
         seconds = {"fetch": began - self.began, "train": time.monotonic() - began}
         evaluation, proof = None, {}
@@ -136,7 +144,7 @@ class Attempt:
                 reporter=self.reporter,
             )
             seconds["evaluate"] = time.monotonic() - began
-            evaluation = report.as_dict()
+            evaluation = evaluation_of(report)
             self.reporter.log(
                 f"{recipe.benchmark.split}: accuracy {report.accuracy:.4f} on {report.n} images"
             )
@@ -205,6 +213,16 @@ class Attempt:
             return  # another attempt on this machine goes on from here
         if outcome != "interrupted":
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def evaluation_of(report: EvalReport) -> dict[str, Any]:
+    """The report as the hub keeps it: numbers always, tables by class only where they are small."""
+    plain = report.as_dict()
+    if len(report.labels) > MAX_CONFUSION_CLASSES:
+        del plain["confusion"]
+    if len(json.dumps(plain)) > MAX_EVALUATION_BYTES:
+        plain = {name: plain[name] for name in ("n", "accuracy", "macro_f1", "lo", "hi")}
+    return plain
 
 
 def fault_message(error: Exception) -> tuple[str, str]:

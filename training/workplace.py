@@ -70,7 +70,8 @@ def take_home(settings: WorkerSettings) -> IO[str]:
 def isolate(settings: WorkerSettings) -> None:
     """Point the stock client at this hub and at our own caches, away from this machine's user and token."""
     cache = settings.home / "cache"
-    for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING"))]:
+    # Celery would load Django for a settings module that `manage.py serve` left in the environment.
+    for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING", "DJANGO_"))]:
         del os.environ[name]
     os.environ |= {
         "HF_ENDPOINT": settings.endpoint,
