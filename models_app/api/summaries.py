@@ -93,7 +93,8 @@ def siblings_with_blobs_json(card: RepoCard) -> list[dict[str, Any]]:
 def tags_json(repo: Repo) -> list[str]:
     """The tags as this repo type spells them."""
     plain = _KINDLESS if repo.repo_type == RepoType.MODEL else ()
-    return [tag.value if tag.kind in plain else tag.text for tag in repo.tag_rows.all()]
+    rows = sorted(repo.tag_rows.all(), key=lambda tag: tag.pk)  # sorted here: prefetched rows stay prefetched
+    return [tag.value if tag.kind in plain else tag.text for tag in rows]
 
 
 def _card_data(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any]:
