@@ -66,10 +66,9 @@ def test_a_long_negotiation_arrives_compressed_and_chunked(hub: LiveHub, unique:
     who = "committer x <x@example.org> {} +0000\ndata 1\nx\n"
     local = ["commit refs/heads/local\n" + who.format(2_000_000_000 + number) for number in range(3000)]
     subprocess.run(["git", "fast-import", "--quiet"], cwd=work, input="".join(local), text=True, check=True)
-    done = api.upload_file(path_or_fileobj=b"new", path_in_repo="new.txt", repo_id=repo_id)
     ways = [("0", "65600", "transfer-encoding: chunked"), ("0", "1000000", "content-encoding: gzip")]
-    for version, buffer, header in [*ways, ("2", "1000000", "content-encoding: gzip")]:
-        git("update-ref", "refs/remotes/origin/main", "main", cwd=work)
+    for version, buffer, header in [*ways, ("2", "1000000", "git-protocol: version=2")]:
+        done = api.upload_file(path_or_fileobj=header.encode(), path_in_repo=version, repo_id=repo_id)
         settings = ("-c", f"protocol.version={version}", "-c", f"http.postBuffer={buffer}")
         said = git(*settings, "fetch", "origin", cwd=work, GIT_TRACE_CURL="1", GIT_TRACE_CURL_NO_DATA="1")
         assert header in said.lower()
