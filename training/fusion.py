@@ -117,7 +117,8 @@ def _pack_linear(
         return
     shape = source.meta["val"].shape
     rows = int(shape.numel() // shape[-1])
-    chain, how = [node], ("none", [], "")
+    chain = [node]
+    how: tuple[str, list[float], str] = ("none", [], "")
     follower = _only_user(node)
     if follower is not None and follower.target is aten.gelu.default:
         how = ("gelu", [], str(follower.kwargs.get("approximate", "none")))
@@ -190,7 +191,7 @@ def _emit_onednn(graph: fx.GraphModule, chain: list[fx.Node], conv: Conv, dtype:
             args = (source, weight, bias, *geometry, conv.activation, list(conv.scalars), "")
             return graph.graph.call_function(ops._convolution_pointwise.default, args)
         relu = conv.activation if conv.activation != "none" else None
-        tail = (weight, bias, *geometry, "add", 1.0, relu, [], None)
+        tail: tuple[Any, ...] = (weight, bias, *geometry, "add", 1.0, relu, [], None)
         if _may_overwrite(conv.other, chain):
             return graph.graph.call_function(ops._convolution_pointwise_.binary, (conv.other, source, *tail))
         return graph.graph.call_function(ops._convolution_pointwise.binary, (source, conv.other, *tail))
