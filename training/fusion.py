@@ -224,7 +224,7 @@ def _may_overwrite(other: fx.Node, chain: list[fx.Node]) -> bool:
 
 
 def _read_conv(graph: fx.GraphModule, node: fx.Node, masters: Mapping[int, Tensor]) -> Conv | None:
-    arguments = list(node.args) + [None, [1], [0], [1], 1][len(node.args) - 2 :]
+    arguments: list[Any] = list(node.args) + [None, [1], [0], [1], 1][len(node.args) - 2 :]
     weight = _tensor(graph, arguments[1], masters)
     if weight is None or weight.ndim != 4 or (arguments[2] is not None and node.kwargs):
         return None

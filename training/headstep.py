@@ -94,7 +94,7 @@ class FusedAdam:
         parameters = [parameter for group in groups for parameter in group["params"]]
         states = [optimizer.state[parameter] for parameter in parameters]
         self.steps = [state["step"] for state in states]
-        self.tensors = (
+        self.tensors: tuple[Any, ...] = (
             parameters,
             [parameter.grad for parameter in parameters],
             [state["exp_avg"] for state in states],
