@@ -138,7 +138,8 @@ def test_order(shelf: User, query: dict[str, Any], expected: list[str]) -> None:
 @pytest.mark.parametrize(
     "query",
     [{"sort": "beauty"}, {"direction": "up"}, {"limit": "x"}, {"limit": "0"}, {"cursor": "!!"},
-     {"cursor": "e30"}, {"cursor": "WzFd"}, {"cursor": "WyJsaWtlc19jb3VudCIsMSwyXQ"}, {"search": "cat", "cursor": "Wy01XQ"},
+     {"cursor": "e30"},
+     {"cursor": "WzFd"}, {"cursor": "WyJsaWtlc19jb3VudCIsMSwyXQ"}, {"search": "cat", "cursor": "Wy01XQ"},
      {"sort": "lastModified", "cursor": "WyJsYXN0X21vZGlmaWVkIiwgIjIwMjYtMDEtMDEiLCAxXQ"},
      {"filter": ["a"] * 30}],
 )  # fmt: skip

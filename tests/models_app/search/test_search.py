@@ -66,7 +66,8 @@ def test_blank_text_finds_everything(shelf: User) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['"', "'", 'a"b', "resnet*", "NOT resnet", "resnet OR", "NEAR(", "name:resnet", "(", "%", "100%", "_", "\\",
+    ['"', "'", 'a"b', "resnet*", "NOT resnet", "resnet OR", "NEAR(",
+     "name:resnet", "(", "%", "100%", "_", "\\",
      "\0", "--",
      "x" * 10_000, "a " * 500,
      "🙂", "^resnet", "{a}", ";drop table"],
