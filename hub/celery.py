@@ -7,12 +7,16 @@ worker held, is enough on one machine: the reaper sends it again.
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
+# In a container everything runs as root, and nothing here accepts the pickles that make it dangerous.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 def broker_options(broker_dir: Path) -> dict[str, Any]:

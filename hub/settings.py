@@ -154,6 +154,10 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_str("HUB_LOG_LEVEL", "INFO")},
     # A client that asks for what is not there is no event; Celery's own story of every task neither.
-    "loggers": {"django.request": {"level": "ERROR"}, "celery": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "celery": {"level": "WARNING"},
+        "kombu.connection": {"level": "ERROR"},
+    },
 }
 os.environ.setdefault("DJANGO_RUNSERVER_HIDE_WARNING", "true")

@@ -150,7 +150,7 @@ class Supervisor:
             child.delay = min(child.delay * 2, _MAX_DELAY)
 
     def _stream(self, name: str, pipe: IO[str]) -> None:
-        for line in pipe:
+        for line in filter(str.strip, pipe):
             self.say(line.rstrip(), name)
 
 
