@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import IO, Any
 from urllib.parse import urlencode
@@ -154,9 +154,28 @@ def body_stream(request: HttpRequest) -> IO[bytes]:
     raw: HttpRequest = getattr(request, "_request", request)
     chunked = "chunked" in raw.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     if chunked and raw.META.get("wsgi.input_terminated"):
-        stream: IO[bytes] = raw.META["wsgi.input"]
-        return stream
+        return _ChunkedBody(raw.META["wsgi.input"])  # type: ignore[return-value]
     return raw  # type: ignore[return-value]
+
+
+class _ChunkedBody:
+    """A body of unannounced length; one that breaks off before its last chunk is the client's fault, not
+    ours."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        return self._ask(self._stream.read, size)
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._ask(self._stream.readline, size)
+
+    def _ask(self, reader: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            return reader(size)
+        except OSError as error:
+            raise WireError(400, "The request body broke off before its end.") from error
 
 
 def read_limited(request: HttpRequest, limit: int) -> bytes:
