@@ -81,8 +81,9 @@ def find_chunks(hashes: Iterable[bytes]) -> dict[bytes, _Place]:
     found: dict[bytes, _Place] = {}
     for batch in batches(list(dict.fromkeys(hashes))):
         rows = Chunk.objects.filter(hash__in=batch)
-        for raw, *place in rows.values_list("hash", "xorb_id", "position", "offset", "stored_length"):
-            found[bytes(raw)] = tuple(place)
+        fields = ("hash", "xorb_id", "position", "offset", "stored_length")
+        for raw, container, position, offset, stored in rows.values_list(*fields):
+            found[bytes(raw)] = (container, position, offset, stored)
     return found
 
 

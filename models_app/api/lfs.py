@@ -19,7 +19,7 @@ from models_app.access import LoginRequired, check_repo
 from models_app.actions import uploads
 from models_app.api.repo_view import RepoAPIView
 from models_app.api.wire import HubAPIView, WireError, body_stream, error_response, json_object, public_url
-from models_app.api.xet import living
+from models_app.api.xet import UploadAPIView, living
 from models_app.files import large_file_of, stream_large_file
 from models_app.models import Repo
 from models_app.storage.lfs import Pointer
@@ -51,7 +51,7 @@ class Batch(RepoAPIView):
         body = {"transfer": "basic", "objects": answers, "hash_algo": "sha256"}
         return JsonResponse(body, content_type=_MEDIA_TYPE)
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         """As everywhere, with git-lfs's own media type, its `message` field and its way to ask who it is."""
         response = super().handle_exception(exc)
         if response.status_code == 401:
@@ -117,7 +117,7 @@ def _read_link(request: HttpRequest, oid: str, purpose: str) -> tuple[Actor, Rep
     return actor, check_repo(actor, repo, _LEVELS[purpose]), Pointer(data["o"], data["s"])
 
 
-class Objects(HubAPIView):
+class Objects(UploadAPIView):
     """PUT and GET /lfs/objects/{oid}?ticket=…: the bytes of one object."""
 
     def put(self, request: HttpRequest, oid: str) -> HttpResponseBase:

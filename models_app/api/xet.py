@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from django.core import signing
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import path, re_path
 
 from accounts.actor import Actor, Level
@@ -23,6 +23,8 @@ from models_app.api.repo_view import RepoAPIView
 from models_app.api.wire import HubAPIView, WireError, body_stream, error_response, public_url
 from models_app.files import git_store, xorb_store
 from models_app.models import Repo
+from models_app.storage.streams import discard
+from models_app.storage.xet.xorb import MAX_BODY_BYTES
 
 TICKET_SECONDS = 3600
 _SALT = "tuneyard.xet"
@@ -53,8 +55,8 @@ def read_ticket(request: HttpRequest, need: str) -> tuple[Actor, Repo]:
 
 def living(user_pk: int | None, token_pk: int | None, repo_pk: int) -> tuple[Actor, Repo]:
     """The actor and repo a ticket names; WireError 401 when user, token or repo are gone."""
-    user = User.objects.filter(pk=user_pk, is_active=True, is_suspended=False).first()
-    token = AccessToken.objects.select_related("user").filter(pk=token_pk).first()
+    user = User.objects.filter(pk=user_pk or 0, is_active=True, is_suspended=False).first()
+    token = AccessToken.objects.select_related("user").filter(pk=token_pk or 0).first()
     repo = Repo.objects.select_related("namespace").filter(pk=repo_pk).first()
     token_gone = token_pk is not None and (token is None or not still_valid(token))
     if repo is None or token_gone or (user_pk is not None and user is None):
@@ -83,7 +85,19 @@ def _connection(ticket: str) -> HttpResponse:
     return response
 
 
-class Xorbs(HubAPIView):
+class UploadAPIView(HubAPIView):
+    """Base of endpoints with large raw bodies: also a refused body is taken off the wire, within bounds.
+
+    A client that still sends when the connection closes sees a broken pipe, not the refusal, and retries.
+    """
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+        """As everywhere, after the body."""
+        discard(body_stream(self.request), MAX_BODY_BYTES)
+        return super().handle_exception(exc)
+
+
+class Xorbs(UploadAPIView):
     """POST /cas/{gen}/v1/xorbs/{prefix}/{hash}: one xorb as the raw body."""
 
     def post(self, request: HttpRequest, generation: int, prefix: str, name: str) -> HttpResponse:
@@ -94,7 +108,7 @@ class Xorbs(HubAPIView):
         return JsonResponse({"was_inserted": inserted})
 
 
-class Shards(HubAPIView):
+class Shards(UploadAPIView):
     """POST /cas/{gen}/v1/shards: the files that uploaded xorbs make up, for the ticket's repo."""
 
     def post(self, request: HttpRequest, generation: int) -> HttpResponse:

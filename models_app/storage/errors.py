@@ -63,7 +63,8 @@ class BadRefName(StorageError):
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error of the system, or the text libgit2 keeps of one, says that the disk is full."""
+    """Whether an error of the system, or what libgit2 or SQLite says of one, means that the disk is full."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    return "No space left on device" in str(error) or "Disk quota exceeded" in str(error)
+    told = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+    return any(text in str(error) for text in told)

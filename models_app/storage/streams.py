@@ -28,5 +28,14 @@ def read_pieces(body: IO[bytes], length: int) -> Iterator[bytes]:
         yield piece
 
 
+def discard(body: IO[bytes], limit: int) -> None:
+    """Read what is left of a refused body, at most `limit` bytes; a client that is gone is no matter."""
+    try:
+        while limit > 0 and (piece := body.read(min(PIECE_BYTES, limit))):
+            limit -= len(piece)
+    except OSError:
+        return
+
+
 def _cut_short(left: int, length: int) -> BodyCutShort:
     return BodyCutShort(f"The body ended after {length - left} of {length} bytes; nothing was stored.")

@@ -159,6 +159,13 @@ def test_tokens_are_for_one_purpose_and_one_repo(hub: LiveHub, repo_id: str, uni
     assert _call(hub, f"{cas}/v1/xorbs/default/{name}", token=hub.tokens["alice"], body=body)[0] == 401
 
 
+def test_a_refusal_reaches_a_client_that_is_still_sending(hub: LiveHub, repo_id: str) -> None:
+    cas, token = _xet_token(hub, repo_id, "carol", "read")
+    for bearer, status in (("forged:token:x", 401), (token, 403)):
+        answer = _call(hub, f"{cas}/v1/xorbs/default/{'0' * 64}", token=bearer, body=bytes(30_000_000))
+        assert answer[0] == status
+
+
 def test_a_token_dies_with_its_repo(hub: LiveHub, repo_id: str) -> None:
     cas, token = _xet_token(hub, repo_id)
     hub.api().delete_repo(repo_id)

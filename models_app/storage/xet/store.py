@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from models_app.storage.xet.hashing import hash_from_text
 
@@ -33,7 +33,7 @@ class XorbStore:
         self.temporary.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self.temporary, prefix="xorb-", delete=False) as file:
             try:
-                yield file
+                yield cast(BinaryIO, file)
             finally:
                 Path(file.name).unlink(missing_ok=True)
 
