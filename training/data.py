@@ -218,7 +218,7 @@ def _card_names(root: Path, label_column: str) -> list[str] | None:
         with (root / "README.md").open(encoding="utf-8") as file:
             head = file.read(256 * 1024)
         found = re.match(r"---\s*\n(.*?)\n---", head, re.DOTALL)
-        info = yaml.safe_load(found.group(1))["dataset_info"] if found else None
+        info: Any = yaml.safe_load(found.group(1))["dataset_info"] if found else None
         info = info[0] if isinstance(info, list) else info
         feature = next(item for item in info["features"] if item["name"] == label_column)
         names = feature["dtype"]["class_label"]["names"]

@@ -93,7 +93,7 @@ def _match_labels(network: Network, split: Split) -> tuple[list[str], list[int]]
 
 def _predict(network: Network, split: Split, reporter: Reporter, batch_size: int) -> list[int]:
     device = pick_device()
-    net = network.net.to(device, memory_format=torch.channels_last)
+    net = network.to(device).net
     predictions: list[int] = []
     with torch.inference_mode():
         for pixels in pixel_chunks(split, range(len(split)), network.spec.geometry):

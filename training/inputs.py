@@ -65,7 +65,7 @@ def prepare(
     stages = model.freeze(network, recipe.strategy)
     _check_batch_size(recipe, network)
     train, val = _load_batches(recipe, split, data_dir, network, work_dir, reporter)
-    network.net.to(device, memory_format=torch.channels_last)
+    network.to(device)
     learner: nn.Module = network.net
     if recipe.strategy.kind == "head" and data.augment == "none":
         reporter.stage("features")

@@ -24,7 +24,7 @@ class Predictor:
             raise UserError("model:no-labels", "The model's config.json names no labels.")
         self.spec = network.spec
         self.device = pick_device()
-        self.net = network.net.to(self.device)
+        self.net = network.to(self.device).net
         self.task = make_task("image-classification", list(self.spec.labels))
 
     def __call__(self, image: Path | bytes, *, top_k: int | None = None) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from typing import Any
 
 from torch import nn
 
@@ -35,7 +36,7 @@ def _build_torchvision(name: str, num_classes: int, image_size: int) -> nn.Modul
     if name in EXCLUDED or name not in models.list_models(module=models):
         return None
     # Vision transformers hold one position per patch; all others take any size.
-    extra = {"image_size": image_size} if name.startswith("vit_") else {}
+    extra: dict[str, Any] = {"image_size": image_size} if name.startswith("vit_") else {}
     extra |= {"input_size": (image_size, image_size)} if name.startswith("maxvit") else {}
     try:
         return models.get_model(name, weights=None, num_classes=num_classes, **extra)
@@ -49,7 +50,7 @@ def _build_timm(name: str, num_classes: int, image_size: int) -> nn.Module | Non
     if not TIMM_NAME.fullmatch(name) or not timm.is_model(name):
         return None
     default = timm.get_pretrained_cfg(name)
-    extra = {"img_size": image_size} if default is not None and default.fixed_input_size else {}
+    extra: dict[str, Any] = {"img_size": image_size} if default is not None and default.fixed_input_size else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -97,7 +98,7 @@ def takes_any_size(net: nn.Module) -> bool:
     return not any(name.endswith(fixed) for name, _ in net.named_parameters())
 
 
-def probe_width(net: nn.Module, head: str) -> int:
+def head_width(net: nn.Module, head: str) -> int:
     """Number of features the head reads."""
     layer = net.get_submodule(head)
     assert isinstance(layer, nn.Linear)
