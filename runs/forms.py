@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext, pgettext
@@ -156,49 +158,36 @@ class FinetuneForm(forms.Form):
         self._suggest(data if data is not None else (wanted or {}))
 
     def _offer(self, name: str, choices: list[tuple[str, Any]]) -> None:
-        self.fields[name].choices = choices  # type: ignore[attr-defined]
+        cast(forms.ChoiceField, self.fields[name]).choices = choices
 
-    def _suggest(self, given: Any) -> None:
+    def _suggest(self, given: Mapping[str, str]) -> None:
         """Fill in what follows from the data set and the strategy, where nothing else was chosen."""
         self.facts = self._facts(given.get("dataset"))
         plan = PLANS.get(given.get("strategy") or "head", PLANS["head"])
-        self.automatic: dict[str, Any] = {
-            "epochs": plan.epochs,
-            "lr": plan.lr,
-            "lr_decay": plan.lr_decay,
-            "weight_decay": plan.weight_decay,
-        }
-        owner = given.get("namespace") or next(
-            (name for name, _label in self.fields["namespace"].choices), ""
-        )  # type: ignore[attr-defined]
-        self.initial |= {"namespace": owner, "flavor": DEFAULT_FLAVOR}
+        self.automatic: dict[str, Any] = dataclasses.asdict(plan)
+        owner = given.get("namespace") or next(iter(writable_namespaces(self.actor)), "")
+        self.initial.update(namespace=owner, flavor=DEFAULT_FLAVOR)
         if self.facts is not None:
-            own = own_benchmark(self.facts, self.benchmarks)
             self.automatic |= {"image_size": self.facts.suggested_size, "train_split": self.facts.train_split}
-            self.initial |= {
-                "dataset": self.facts.repo.repo_id,
-                "benchmark": own.key if own else NO_BENCHMARK,
-                "validation_split": self.facts.validation_split,
-            }
+            self.initial.update(self._following(self.facts))
         self.initial["name"] = free_name(owner, self.base, self.facts.repo if self.facts else None)
-        self.initial |= (
-            {name: given[name] for name in given if name in self.fields} if not self.is_bound else {}
-        )
+        if not self.is_bound:
+            self.initial.update({name: given[name] for name in given if name in self.fields})
         for name, value in self.automatic.items():
-            self.fields[name].widget.attrs["placeholder"] = gettext("automatic: %(value)s") % {
-                "value": _shown(value)
-            }
+            text = gettext("automatic: %(value)s") % {"value": _shown(value)}
+            self.fields[name].widget.attrs["placeholder"] = text
+
+    def _following(self, facts: DatasetFacts) -> dict[str, str]:
+        own = own_benchmark(facts, self.benchmarks)
+        return {
+            "dataset": facts.repo.repo_id,
+            "benchmark": own.key if own else NO_BENCHMARK,
+            "validation_split": facts.validation_split,
+        }
 
     def _facts(self, wanted: str | None) -> DatasetFacts | None:
         repo = self.datasets.get(wanted or "") or next(iter(self.datasets.values()), None)
         return facts_of(repo) if repo is not None else None
-
-    @property
-    def main_fields_wrong(self) -> bool:
-        return any(
-            name in self.errors
-            for name in ("dataset", "strategy", "epochs", "benchmark", "name", "namespace")
-        )
 
     @property
     def folded_wrong(self) -> bool:

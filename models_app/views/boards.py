@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models_app.content.evals import wilson
-from models_app.leaderboards import leaderboard
-from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo
+from models_app.leaderboards import leaderboard, task_of
+from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo, RepoTag
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
 
 PROPORTIONS = ("accuracy", "acc")
+# Runs that start from random weights tag their result with it.
+BASELINE_TAG = "from-scratch"
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def results_of(repo: Repo, actor: Actor) -> list[ResultLine]:
 def _line(row: EvalResult, seen: Iterable[int]) -> ResultLine:
     metric, board = "", None
     if row.benchmark is not None:
-        task = next((task for task in row.benchmark.tasks if task["id"] == row.task_id), {})
-        metric = str(task.get("metric", ""))
+        task = task_of(row.benchmark, row.task_id)
+        metric = str(task.get("metric", "")) if task else ""
         board = board_address(row.benchmark, row.task_id) if row.benchmark.repo_id in seen else None
     return ResultLine(row, metric, board, interval_of(row.value, row.count, metric))
 
@@ -122,6 +124,8 @@ def board_rows(benchmark: Benchmark, task: dict[str, Any], actor: Actor) -> list
         .order_by("-pk")
         .values_list("child", "parent_repo_id")
     )
+    tagged = RepoTag.objects.filter(repo__in=[row.repo.pk for row in rows], kind="tag", value=BASELINE_TAG)
+    baselines = set(tagged.values_list("repo", flat=True))
     metric = str(task.get("metric", ""))
     lines = [
         BoardRow(
@@ -129,8 +133,7 @@ def board_rows(benchmark: Benchmark, task: dict[str, Any], actor: Actor) -> list
             result=row.result,
             interval=interval_of(row.result.value, row.result.count, metric),
             base=bases.get(row.repo.pk, ""),
-            # A model measured by this hub that came from no other model was trained from random weights.
-            is_baseline=row.result.verified and row.repo.pk not in bases,
+            is_baseline=row.repo.pk in baselines,
         )
         for row in rows
     ]

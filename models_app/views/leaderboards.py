@@ -7,6 +7,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from models_app.leaderboards import task_of
 from models_app.models import Benchmark, RepoType
 from models_app.views.boards import board_rows, listed_benchmarks, summaries
 from models_app.views.support import HubRequest, page, repo_page
@@ -31,16 +32,15 @@ def board(request: HubRequest, namespace: str, name: str) -> HttpResponse:
     """One benchmark's ranking on one of its tasks (`?task=`; the first where none is named)."""
     repo = repo_page(request, RepoType.DATASET, namespace, name)
     benchmark = Benchmark.objects.filter(repo=repo).first()
-    tasks = {task["id"]: task for task in benchmark.tasks} if benchmark else {}
-    wanted = request.GET.get("task") or next(iter(tasks), "")
-    if benchmark is None or wanted not in tasks:
+    task = task_of(benchmark, request.GET.get("task")) if benchmark else None
+    if benchmark is None or task is None:
         raise Http404
     context = {
         "section": "leaderboards",
         "repo": repo,
         "benchmark": benchmark,
-        "tasks": list(tasks),
-        "task": tasks[wanted],
-        "rows": board_rows(benchmark, tasks[wanted], request.actor),
+        "tasks": [each["id"] for each in benchmark.tasks],
+        "task": task,
+        "rows": board_rows(benchmark, task, request.actor),
     }
     return render(request, "leaderboards/board.html", context)

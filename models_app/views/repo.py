@@ -78,7 +78,7 @@ def lineage(request: HubRequest, repo: Repo) -> dict[str, Any]:
     parents = {parent.pk: parent for parent in seen.filter(pk__in=[edge.parent_id for edge in edges])}
     children = seen.models().filter(base_edges__parent=repo).distinct().order_by("-last_modified", "-pk")
     return {
-        "parents": [(edge, parents.get(edge.parent_id)) for edge in edges],
+        "parents": [(edge, parents.get(edge.parent_id or 0)) for edge in edges],
         "children": children[:SHOWN_CHILDREN],
         "children_count": children.count(),
     }

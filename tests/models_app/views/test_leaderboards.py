@@ -1,0 +1,84 @@
+"""Leaderboards: ranks, intervals, badges, baselines; only what the reader may see."""
+
+from __future__ import annotations
+
+from django.test import Client
+
+from models_app.models import Benchmark, EvalResult, Repo
+from tests.models_app.views.conftest import Pages, baseline
+
+
+def test_models_are_ranked_and_equal_values_share_a_rank(client: Client, pages: Pages) -> None:
+    for name, value in [("third", 0.8), ("first-a", 0.95), ("first-b", 0.95)]:
+        pages.measured(name, value)
+    rows = client.get("/leaderboards/alice/digits").context["rows"]
+    assert [(row.rank, row.repo.name) for row in rows] == [(1, "first-a"), (1, "first-b"), (3, "third")]
+
+
+def test_a_row_says_interval_base_and_whether_it_is_verified(client: Client, pages: Pages) -> None:
+    pages.measured("tuned", 0.95)
+    response = client.get("/leaderboards/alice/digits")
+    row = response.context["rows"][0]
+    assert row.interval is not None
+    low, high = row.interval
+    assert 0.93 < low < 0.95 < high < 0.97
+    assert row.base == "alice/base"
+    assert "n = 1000" in response.text
+    assert "verified" in response.text
+
+
+def test_a_self_reported_result_gets_no_badge_and_no_run(client: Client, pages: Pages) -> None:
+    pages.measured("claimed", 0.99, verified=False)
+    EvalResult.objects.update(run_uuid="00000000-0000-4000-8000-000000000000")
+    row = client.get("/leaderboards/alice/digits").context["rows"][0]
+    assert row.run_address == ""
+    assert not row.result.verified
+
+
+def test_a_baseline_is_marked(client: Client, pages: Pages) -> None:
+    baseline(pages.measured("scratch", 0.4))
+    pages.measured("tuned", 0.9)
+    rows = client.get("/leaderboards/alice/digits").context["rows"]
+    assert [(row.repo.name, row.is_baseline) for row in rows] == [("tuned", False), ("scratch", True)]
+
+
+def test_a_private_model_is_not_ranked_for_others(client: Client, pages: Pages) -> None:
+    pages.measured("quiet", 0.99, private=True)
+    pages.measured("loud", 0.5)
+    public = client.get("/leaderboards/alice/digits").context["rows"]
+    assert [(row.rank, row.repo.name) for row in public] == [(1, "loud")]
+    client.force_login(pages.alice, backend="accounts.backends.AccountBackend")
+    assert len(client.get("/leaderboards/alice/digits").context["rows"]) == 2
+
+
+def test_a_board_of_a_private_dataset_looks_missing(client: Client, pages: Pages) -> None:
+    Repo.objects.filter(pk=pages.data.pk).update(private=True)
+    assert client.get("/leaderboards/alice/digits").status_code == 404
+    assert "Digits" not in client.get("/leaderboards").text
+
+
+def test_the_list_names_the_best_of_each_board(client: Client, pages: Pages) -> None:
+    pages.measured("good", 0.9)
+    pages.measured("better", 0.92)
+    response = client.get("/leaderboards")
+    board = response.context["boards"][0]
+    assert (board.count, board.best.repo.name) == (2, "better")
+    assert "92.00 %" in response.text
+
+
+def test_an_empty_board_and_an_empty_list_say_what_to_do(client: Client, pages: Pages) -> None:
+    assert "Nobody has been measured yet" in client.get("/leaderboards/alice/digits").text
+    Benchmark.objects.all().delete()
+    assert "No benchmark yet" in client.get("/leaderboards").text
+
+
+def test_an_unknown_task_or_a_dataset_without_benchmark_is_missing(client: Client, pages: Pages) -> None:
+    assert client.get("/leaderboards/alice/digits?task=nope").status_code == 404
+    Benchmark.objects.all().delete()
+    assert client.get("/leaderboards/alice/digits").status_code == 404
+
+
+def test_an_unlisted_benchmark_has_a_page_but_is_not_in_the_list(client: Client, pages: Pages) -> None:
+    Benchmark.objects.update(is_listed=False)
+    assert client.get("/leaderboards/alice/digits").status_code == 200
+    assert "Digits" not in client.get("/leaderboards").text
