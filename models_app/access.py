@@ -48,14 +48,15 @@ def access_repo(
     repo shows to everybody. Raises RepoNotFound, RepoDisabled, RepoGated, Forbidden or LoginRequired.
     """
     repo = Repo.objects.select_related("namespace").named(repo_type, repo_id).first()
-    if repo is None or effective_level(actor, repo) < Level.READ:
+    if repo is None:
         raise RepoNotFound("Repository not found")
     return check_repo(actor, repo, need, content=content)
 
 
 def check_repo(actor: Actor, repo: Repo, need: Level = Level.READ, *, content: bool = True) -> Repo:
     """The same questions about a repo already at hand (a run's target, a benchmark's dataset)."""
-    level = effective_level(actor, repo)
+    # Most requests read a public repo: that everybody may, whoever they are, so nobody's roles are looked up.
+    level = Level.READ if need == Level.READ and not repo.private else effective_level(actor, repo)
     if level < Level.READ:
         raise RepoNotFound("Repository not found")
     if repo.disabled_at is not None and not _is_moderator(actor):

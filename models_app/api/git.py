@@ -26,7 +26,7 @@ class GitView(RepoAPIView):
         self.kwargs["name"] = self.kwargs["name"].removesuffix(".git")
         return self.repo(content=True)
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         """The wire's refusal as text; 401 with the Basic challenge (the password is a token)."""
         if isinstance(exc, githttp.BadPackRequest):
             exc = WireError(400, str(exc))

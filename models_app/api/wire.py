@@ -1,18 +1,15 @@
-"""What every endpoint of the wire shares: refusals as status and headers, bodies within bounds, paging,
-times.
+"""What every endpoint of the wire shares: refusals as status and headers, paging, times.
 
-Clauses: `hf-wire` sections 0 and 1. Errors are JSON objects, carry `X-Error-Code` where a client maps one,
-and are
-never 5xx for a mistake of the caller.
+hf-wire sections 0 and 1: errors are JSON objects, carry `X-Error-Code` where a client maps one, and are never
+5xx for a mistake of the caller.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -27,35 +24,41 @@ from rest_framework.views import APIView
 from accounts.actor import Actor
 from models_app import access
 from models_app.actions.refusals import CredentialEnded, InvalidInput, NotUploaded, RepoExists
+from models_app.api.bodies import (
+    JSON_LIMIT_BYTES,
+    body_stream,
+    flag,
+    json_object,
+    read_limited,
+    read_ndjson,
+    text_field,
+)
+from models_app.api.errors import WireError, error_response
 from models_app.rawpath import raw_path, raw_segments
 from models_app.storage import errors as storage
 
-__all__ = ["HubAPIView", "WireError", "error_response", "raw_path", "raw_segments"]
+__all__ = [
+    "JSON_LIMIT_BYTES",
+    "HubAPIView",
+    "WireError",
+    "body_stream",
+    "error_response",
+    "flag",
+    "json_object",
+    "next_link",
+    "paginate",
+    "public_url",
+    "query_int",
+    "raw_path",
+    "raw_segments",
+    "read_limited",
+    "read_ndjson",
+    "refusal_response",
+    "text_field",
+    "wire_time",
+]
 
 logger = logging.getLogger(__name__)
-JSON_LIMIT_BYTES = 8 * 1024**2
-
-
-class WireError(Exception):
-    """A refusal that only the wire knows: a status, one sentence, and the client's code for it if there is
-    one."""
-
-    def __init__(self, status: int, message: str, code: str | None = None, **body: Any) -> None:
-        super().__init__(message)
-        self.status, self.message, self.code, self.body = status, message, code, body
-
-
-def error_response(
-    status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None, **body: Any
-) -> JsonResponse:
-    """`{"error": message}` with `X-Error-Message` and, where given, `X-Error-Code`; `body` adds JSON
-    fields."""
-    response = JsonResponse({"error": message, **body}, status=status, headers=dict(headers or {}))
-    line = " ".join(message.split())[:500]
-    response["X-Error-Message"] = line.encode("ascii", "backslashreplace").decode()
-    if code:
-        response["X-Error-Code"] = code
-    return response
 
 
 _STORAGE_STATUS: dict[type[storage.StorageError], tuple[int, str | None]] = {
@@ -110,13 +113,14 @@ def _access_response(error: access.Refusal, actor: Actor) -> JsonResponse:
 class _FirstRenderer(BaseContentNegotiation):
     """Clients send `Accept` of git-lfs or plain text to endpoints that answer JSON all the same."""
 
-    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
-        return parsers[0]
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        return next(iter(parsers))
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[Any], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
     ) -> Any:
-        return renderers[0], renderers[0].media_type
+        first = next(iter(renderers))
+        return first, first.media_type
 
 
 class HubAPIView(APIView):
@@ -132,7 +136,7 @@ class HubAPIView(APIView):
     def perform_authentication(self, request: Request) -> None:
         """Nothing: the middleware has done it, and DRF would overwrite the session's user."""
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         """Map refusals to the wire; log what is our fault and say so without details."""
         if response := refusal_response(exc, self.actor):
             return response
@@ -144,110 +148,6 @@ class HubAPIView(APIView):
         return error_response(
             500, "Something went wrong on the hub's side; the operator can see what in its log."
         )
-
-
-# --- bodies
-
-
-def body_stream(request: HttpRequest) -> IO[bytes]:
-    """The body as it arrives, of announced length or chunked (`git` sends large requests chunked)."""
-    raw: HttpRequest = getattr(request, "_request", request)
-    chunked = "chunked" in raw.META.get("HTTP_TRANSFER_ENCODING", "").lower()
-    if chunked and raw.META.get("wsgi.input_terminated"):
-        return _ChunkedBody(raw.META["wsgi.input"])  # type: ignore[return-value]
-    return raw  # type: ignore[return-value]
-
-
-class _ChunkedBody:
-    """A body of unannounced length; one that breaks off before its last chunk is the client's fault, not
-    ours."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        return self._ask(self._stream.read, size)
-
-    def readline(self, size: int = -1) -> bytes:
-        return self._ask(self._stream.readline, size)
-
-    def _ask(self, reader: Callable[[int], bytes], size: int) -> bytes:
-        try:
-            return reader(size)
-        except OSError as error:
-            raise WireError(400, "The request body broke off before its end.") from error
-
-
-def read_limited(request: HttpRequest, limit: int) -> bytes:
-    """The whole body, or WireError 413 when it is longer than `limit` bytes."""
-    data = body_stream(request).read(limit + 1)
-    if len(data) > limit:
-        raise WireError(413, f"The request body is larger than {limit} bytes.")
-    return data
-
-
-def json_object(request: HttpRequest, limit: int = JSON_LIMIT_BYTES) -> dict[str, Any]:
-    """The body as a JSON object (an empty body is an empty object), or WireError 400 / 413."""
-    data = read_limited(request, limit)
-    if not data.strip():
-        return {}
-    value = _loads(data)
-    if not isinstance(value, dict):
-        raise WireError(400, "The request body must be a JSON object.")
-    return value
-
-
-def read_ndjson(request: HttpRequest, length_limit: int, line_limit: int) -> Iterator[dict[str, Any]]:
-    """Objects of a newline-delimited JSON body, one line in memory at a time.
-
-    Raises WireError 413 past `length_limit` bytes in all or `line_limit` in one line, 400 for a line that
-    is no
-    JSON object and for a body shorter than announced: a client that hung up must not commit half of its
-    files.
-    """
-    stream, total = body_stream(request), 0
-    announced = request.META.get("CONTENT_LENGTH") or ""
-    if announced.isdigit() and int(announced) > length_limit:
-        raise WireError(413, f"The request body is over {length_limit} bytes; commit in several parts.")
-    while line := stream.readline(line_limit + 1):
-        total += len(line)
-        if len(line) > line_limit:
-            raise WireError(413, f"A line of the body is over {line_limit} bytes; upload it as a large file.")
-        if total > length_limit:
-            raise WireError(413, f"The request body is over {length_limit} bytes; commit in several parts.")
-        if not line.strip():
-            continue
-        value = _loads(line)
-        if not isinstance(value, dict):
-            raise WireError(400, "Every line of the body must be a JSON object.")
-        yield value
-    if announced.isdigit() and int(announced) != total:
-        raise WireError(400, f"The request body ended after {total} of {announced} bytes.")
-
-
-def _loads(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise WireError(400, "The request body is not valid JSON.") from error
-
-
-def text_field(data: Mapping[str, Any], name: str, *, limit: int = 1000, default: str | None = None) -> str:
-    """A string field of a body; WireError 400 where it is missing (without default), no string, or too
-    long."""
-    value = data.get(name)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, str):
-        raise WireError(400, f"{name!r} must be a string.")
-    if len(value) > limit:
-        raise WireError(400, f"{name!r} is longer than {limit} characters.")
-    return value
-
-
-def flag(value: str | None) -> bool:
-    """A boolean of a query string: `true`, `True` and `1` (clients of all ages) are yes."""
-    return (value or "").lower() in ("true", "1")
 
 
 # --- answers

@@ -125,7 +125,7 @@ def _match_letter(token: re.Pattern[str] | None, letter: str) -> bool:
     return token is not None and token.fullmatch(letter) is not None
 
 
-def _match(pattern: Sequence, items: Sequence, fits: Callable[..., bool]) -> bool:  # type: ignore[type-arg]
+def _match(pattern: Sequence, items: Sequence, fits: Callable[..., bool]) -> bool:
     """Greedy match where None in the pattern stands for any run of items; backtracks to the last None
     only."""
     at = item = 0

@@ -87,7 +87,7 @@ def build_commit(
             editor.put(".gitattributes", repository.create_blob(after))
     signature = author.signature()
     parents = [pygit2.Oid(hex=parent)] if parent else []
-    oid = repository.create_commit(None, signature, signature, message, editor.write(), parents)  # type: ignore[arg-type]
+    oid = repository.create_commit(None, signature, signature, message, editor.write(), parents)
     return str(oid)
 
 

@@ -162,7 +162,7 @@ class GitStore:
         return self.repository[oid].peel(pygit2.Tree)
 
     def _walk_tree(self, tree_oid: str, prefix: str, recursive: bool) -> Iterator[Entry]:
-        for item in self.repository[tree_oid]:
+        for item in self.repository[tree_oid].peel(pygit2.Tree):
             entry = self._entry(item, prefix + (item.name or ""))
             if entry is None:
                 continue

@@ -1,0 +1,114 @@
+"""Request bodies within bounds: JSON objects, ndjson read line by line, streams of unannounced length."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
+
+from django.http import HttpRequest
+
+from models_app.api.errors import WireError
+
+JSON_LIMIT_BYTES = 8 * 1024**2
+
+
+def body_stream(request: HttpRequest) -> IO[bytes]:
+    """The body as it arrives, of announced length or chunked (`git` sends large requests chunked)."""
+    raw: HttpRequest = getattr(request, "_request", request)
+    chunked = "chunked" in raw.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+    if chunked and raw.META.get("wsgi.input_terminated"):
+        return _ChunkedBody(raw.META["wsgi.input"])  # type: ignore[return-value]
+    return raw  # type: ignore[return-value]
+
+
+class _ChunkedBody:
+    """A body of unannounced length; one that breaks off before its last chunk is the client's fault, not
+    ours."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        return self._ask(self._stream.read, size)
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._ask(self._stream.readline, size)
+
+    def _ask(self, reader: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            return reader(size)
+        except OSError as error:
+            raise WireError(400, "The request body broke off before its end.") from error
+
+
+def read_limited(request: HttpRequest, limit: int) -> bytes:
+    """The whole body, or WireError 413 when it is longer than `limit` bytes."""
+    data = body_stream(request).read(limit + 1)
+    if len(data) > limit:
+        raise WireError(413, f"The request body is larger than {limit} bytes.")
+    return data
+
+
+def json_object(request: HttpRequest, limit: int = JSON_LIMIT_BYTES) -> dict[str, Any]:
+    """The body as a JSON object (an empty body is an empty object), or WireError 400 / 413."""
+    data = read_limited(request, limit)
+    if not data.strip():
+        return {}
+    value = _loads(data)
+    if not isinstance(value, dict):
+        raise WireError(400, "The request body must be a JSON object.")
+    return value
+
+
+def read_ndjson(request: HttpRequest, length_limit: int, line_limit: int) -> Iterator[dict[str, Any]]:
+    """Objects of a newline-delimited JSON body, one line in memory at a time.
+
+    Raises WireError 413 past `length_limit` bytes in all or `line_limit` in one line, 400 for a line that
+    is no
+    JSON object and for a body shorter than announced: a client that hung up must not commit half of its
+    files.
+    """
+    stream, total = body_stream(request), 0
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    if announced.isdigit() and int(announced) > length_limit:
+        raise WireError(413, f"The request body is over {length_limit} bytes; commit in several parts.")
+    while line := stream.readline(line_limit + 1):
+        total += len(line)
+        if len(line) > line_limit:
+            raise WireError(413, f"A line of the body is over {line_limit} bytes; upload it as a large file.")
+        if total > length_limit:
+            raise WireError(413, f"The request body is over {length_limit} bytes; commit in several parts.")
+        if not line.strip():
+            continue
+        value = _loads(line)
+        if not isinstance(value, dict):
+            raise WireError(400, "Every line of the body must be a JSON object.")
+        yield value
+    if announced.isdigit() and int(announced) != total:
+        raise WireError(400, f"The request body ended after {total} of {announced} bytes.")
+
+
+def _loads(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError(400, "The request body is not valid JSON.") from error
+
+
+def text_field(data: Mapping[str, Any], name: str, *, limit: int = 1000, default: str | None = None) -> str:
+    """A string field of a body; WireError 400 where it is missing (without default), no string, or too
+    long."""
+    value = data.get(name)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise WireError(400, f"{name!r} must be a string.")
+    if len(value) > limit:
+        raise WireError(400, f"{name!r} is longer than {limit} characters.")
+    return value
+
+
+def flag(value: str | None) -> bool:
+    """A boolean of a query string: `true`, `True` and `1` (clients of all ages) are yes."""
+    return (value or "").lower() in ("true", "1")
