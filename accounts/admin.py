@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db import models
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
@@ -68,6 +69,7 @@ class OrganizationAdmin(admin.ModelAdmin):
     fields = ("namespace", "fullname", "website", "details", "private_by_default", "created_at")
     readonly_fields = ("namespace", "created_at")
     inlines = (MembershipInline,)
+    formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return super().get_queryset(request).annotate(member_count=Count("memberships"))

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
@@ -56,10 +56,10 @@ def log_in(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Context: `form`, `next`. Signs the new person in. 403 in words when registration is closed."""
-    if settings.HUB_REGISTRATION != "open":
-        raise PermissionDenied("Registration is closed on this hub: ask its operator for an account.")
+    """Context: `form` (None, with 403, where registration is closed), `next`. Signs the new person in."""
     target = _safe_next(request)
+    if settings.HUB_REGISTRATION != "open":
+        return render(request, "accounts/signup.html", {"form": None, "next": target}, status=403)
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = _make_account(request, form)
