@@ -6,17 +6,22 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, ClassVar, cast
 
 from models_app.storage.xet.hashing import hash_from_text
 
 _COPY_BYTES = 1024**2
+_SWEEP_SECONDS = 3600
+# No upload takes three days, so what is that old was left by a process that was killed.
+_ABANDONED_SECONDS = 3 * 86_400
 
 
 class XorbStore:
     """A directory of immutable files `ab/cd/<hash>` and a place on the same volume for unfinished ones."""
+
+    _swept: ClassVar[dict[Path, float]] = {}
 
     def __init__(self, root: Path, temporary: Path) -> None:
         self.root = root
@@ -31,6 +36,7 @@ class XorbStore:
     def incoming(self) -> Iterator[BinaryIO]:
         """A temporary file, open for writing and reading; removed at the end unless `keep` renamed it."""
         self.temporary.mkdir(parents=True, exist_ok=True)
+        self._sweep()
         with tempfile.NamedTemporaryFile(dir=self.temporary, prefix="xorb-", delete=False) as file:
             try:
                 yield cast(BinaryIO, file)
@@ -60,6 +66,17 @@ class XorbStore:
     def delete(self, name: str) -> None:
         """Remove the bytes; no error when there are none."""
         self.path(name).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove the temporary files of killed processes; looks at most once an hour."""
+        now = time.time()
+        if now - self._swept.get(self.temporary, 0) < _SWEEP_SECONDS:
+            return
+        self._swept[self.temporary] = now
+        for path in self.temporary.glob("xorb-*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < now - _ABANDONED_SECONDS:
+                    path.unlink()
 
     def generation(self) -> int:
         """A number that changes when the store is wiped: clients key their memory of what they sent by it."""

@@ -109,6 +109,18 @@ def test_an_incoming_file_is_gone_unless_it_was_kept(store: XorbStore) -> None:
     assert store.path(name).read_bytes() == body
 
 
+def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(store: XorbStore) -> None:
+    store.temporary.mkdir()
+    left, young, other = (store.temporary / name for name in ("xorb-left", "xorb-young", "other"))
+    for path in (left, young, other):
+        path.write_bytes(b"half")
+    for path in (left, other):
+        os.utime(path, (0, 0))
+    with store.incoming():
+        pass
+    assert {path.name for path in store.temporary.iterdir()} == {"xorb-young", "other"}
+
+
 def test_only_hashes_become_paths(store: XorbStore) -> None:
     for name in ("../../etc/passwd", "", "A" * 64, "0" * 63):
         with pytest.raises(ValueError):
