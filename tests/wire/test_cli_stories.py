@@ -1,0 +1,95 @@
+"""The stock `hf` command and timm, in processes of their own, with nothing but HF_ENDPOINT and a token."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.live import LiveHub
+
+pytestmark = pytest.mark.wire
+
+
+@pytest.fixture
+def hf(hub: LiveHub, tmp_path: Path) -> Callable[..., str]:
+    """Run `hf` as alice on a machine with an empty home."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING", "HUB_"))}
+    environment = {
+        **kept, "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.tokens["alice"], "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "NO_COLOR": "1",
+    }  # fmt: skip
+
+    def run(*words: str, ok: bool = True) -> str:
+        program = Path(sys.executable).parent / "hf"
+        done = subprocess.run(
+            [str(program), *words], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert (done.returncode == 0) == ok, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_upload_download_and_verify_by_command(
+    hub: LiveHub, unique: str, tmp_path: Path, hf: Callable[..., str]
+) -> None:
+    assert "alice" in hf("auth", "whoami")
+    repo_id = f"alice/{unique}"
+    assert unique in hf("repos", "create", unique)
+    source = tmp_path / "up"
+    (source / "sub").mkdir(parents=True)
+    (source / "w.safetensors").write_bytes(os.urandom(70_000))
+    (source / "sub" / "a b.txt").write_text("text")
+    assert unique in hf("upload", repo_id, str(source), ".")
+    hf("download", repo_id, "--local-dir", str(tmp_path / "down"))
+    for name in ("w.safetensors", "sub/a b.txt"):
+        assert (tmp_path / "down" / name).read_bytes() == (source / name).read_bytes()
+    hf("download", repo_id)
+    assert "verified" in hf("cache", "verify", repo_id).lower()
+    hf("repos", "branch", "create", repo_id, "dev")
+    hf("repos", "tag", "create", repo_id, "v1", "--revision", "dev")
+    assert "v1" in hf("repos", "tag", "list", repo_id)
+    hf("repos", "delete", repo_id, "--yes")
+    assert "not found" in hf("repos", "tag", "list", repo_id, ok=False).lower()
+
+
+def test_a_run_token_reaches_what_it_lists_and_nothing_else(hub: LiveHub, unique: str) -> None:
+    """What a worker is given: write one target, read the base; it deletes nothing and creates nothing."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+
+    api = hub.api()
+    target, base, other = (
+        api.create_repo(f"{unique}-{part}", visibility="private").repo_id
+        for part in ("target", "base", "other")
+    )
+    scopes = f"{{'repos': {{'model:{target}': 'write', 'model:{base}': 'read'}}, 'run': 'x', 'attempt': 1}}"
+    text = hub.manage(
+        "shell", "-v", "0", "-c",
+        "from accounts.models import User; from accounts.tokens import mint_token;"
+        "alice = User.objects.get(username='alice');"
+        f"print(mint_token(alice, name='run', role='fineGrained', scopes={scopes})[1])",
+    ).strip().splitlines()[-1]  # fmt: skip
+    worker = HfApi(endpoint=hub.url, token=text)
+    assert worker.whoami()["name"] == "alice"
+    assert worker.create_repo(target, exist_ok=True).repo_id == target
+    worker.upload_file(path_or_fileobj=os.urandom(2000), path_in_repo="model.safetensors", repo_id=target)
+    assert worker.list_repo_files(base) == [".gitattributes"]
+    with pytest.raises(HfHubHTTPError) as refusal:
+        worker.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id=base)
+    assert refusal.value.response.status_code == 403
+    with pytest.raises(RepositoryNotFoundError):
+        worker.model_info(other)
+    for forbidden in (
+        lambda: worker.delete_repo(target),
+        lambda: worker.update_repo_settings(target, visibility="public"),
+        lambda: worker.create_repo(f"{unique}-new"),
+    ):
+        with pytest.raises(HfHubHTTPError) as refusal:
+            forbidden()
+        assert refusal.value.response.status_code == 403
