@@ -41,7 +41,7 @@ def check_pointer(pointer: Pointer) -> None:
 
 def held_objects(repo: Repo, pointers: Sequence[Pointer]) -> set[Pointer]:
     """Those of the pointers whose content this repo has; what other repos hold must not show."""
-    wanted = [pointer.sha256 for pointer in pointers]
+    wanted = [pointer.sha256 for pointer in pointers if is_lfs_oid(pointer.sha256)]
     rows = LargeFile.objects.filter(sha256__in=wanted, repo_files__repo=repo)
     held = {Pointer(sha256, size) for sha256, size in rows.values_list("sha256", "size")}
     return held.intersection(pointers)

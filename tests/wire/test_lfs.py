@@ -143,9 +143,15 @@ def test_a_malformed_batch_is_refused(
 
 
 def test_an_impossible_object_is_refused_alone(hub: LiveHub, repo_id: str) -> None:
-    objects = [_object(), {"oid": "../../etc", "size": 3}, {"oid": OID, "size": 10**15}]
+    objects = [
+        _object(),
+        {"oid": "../../etc", "size": 3},
+        {"oid": OID, "size": 10**15},
+        {"oid": "\ud800", "size": 3},
+        {"oid": OID, "size": 10**300},
+    ]
     answers = _batch(hub, repo_id, "upload", objects).json()["objects"]
-    assert [answer.get("error", {}).get("code") for answer in answers] == [None, 422, 422]
+    assert [answer.get("error", {}).get("code") for answer in answers] == [None, 422, 422, 422, 422]
 
 
 def _git(folder: Path, *words: str) -> None:
