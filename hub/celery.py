@@ -14,6 +14,7 @@ from typing import Any
 from celery import Celery
 from celery.platforms import SecurityWarning
 
+TRENDING_SECONDS = 600.0
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 # In a container everything runs as root, and nothing here accepts the pickles that make it dangerous.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -48,7 +49,10 @@ def make_app() -> Celery:
         timezone="UTC",
         # Celery's default scheduler keeps its clock in a pickle; this one needs no file.
         beat_scheduler="celery.beat:Scheduler",
-        beat_schedule={"reap": {"task": "runs.tasks.reap", "schedule": float(settings.HUB_REAPER_SECONDS)}},
+        beat_schedule={
+            "reap": {"task": "runs.tasks.reap", "schedule": float(settings.HUB_REAPER_SECONDS)},
+            "trending": {"task": "models_app.tasks.refresh_trending", "schedule": TRENDING_SECONDS},
+        },
     )
     if settings.HUB_BROKER_URL.startswith("filesystem:"):
         made.conf.broker_transport_options = broker_options(settings.HUB_BROKER_DIR)
