@@ -47,7 +47,8 @@ def access_repo(
     `content=False` asks only for what is known of the repo (info, lists of files, its page), which a gated
     repo shows to everybody. Raises RepoNotFound, RepoDisabled, RepoGated, Forbidden or LoginRequired.
     """
-    repo = Repo.objects.select_related("namespace").named(repo_type, repo_id).first()
+    named = Repo.objects.select_related("namespace").named(repo_type, repo_id)
+    repo = None if "\0" in repo_id else named.order_by().first()  # PostgreSQL has no text with NUL
     if repo is None:
         raise RepoNotFound("Repository not found")
     return check_repo(actor, repo, need, content=content)
@@ -98,7 +99,8 @@ def access_namespace(actor: Actor, name: str | None, need: Level = Level.WRITE) 
     if actor.user is None:
         raise LoginRequired("Invalid username or password.")
     wanted = actor.user.username if name is None else name
-    namespace = Namespace.objects.select_related("organization").filter(name__iexact=wanted).first()
+    known = Namespace.objects.select_related("organization").filter(name__lower=wanted.lower())
+    namespace = known.first() if "\0" not in wanted else None
     if namespace is None or actor.namespace_levels.get(namespace.pk, Level.NONE) < need:
         raise Forbidden(f"You don't have the rights to create a repo under the namespace {_shown(wanted)}.")
     if actor.namespace_ceiling(namespace) < need:

@@ -21,4 +21,5 @@ def lock_repo(actor: Actor, repo: Repo, need: Level = Level.WRITE) -> Repo:
         raise access.RepoNotFound("Repository not found")
     if actor.token is not None and not still_valid(actor.token):
         raise CredentialEnded
-    return access.check_repo(actor, row, need)
+    # A fresh actor: roles may have been taken away while the body arrived.
+    return access.check_repo(Actor(actor.user, actor.token), row, need)

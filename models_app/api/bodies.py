@@ -104,6 +104,10 @@ def text_field(data: Mapping[str, Any], name: str, *, limit: int = 1000, default
         return default
     if not isinstance(value, str):
         raise WireError(400, f"{name!r} must be a string.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise WireError(400, f"{name!r} is not valid Unicode.") from None
     if len(value) > limit:
         raise WireError(400, f"{name!r} is longer than {limit} characters.")
     return value

@@ -8,11 +8,13 @@ from typing import Any
 from django.http import JsonResponse
 from rest_framework.request import Request
 
+from models_app.actions.index_reading import MAX_SIBLINGS
 from models_app.api.repo_view import RepoAPIView
-from models_app.api.summaries import repo_json
+from models_app.api.summaries import repo_json, siblings_json, siblings_with_blobs_json
 from models_app.api.wire import flag, next_link, query_int, wire_time
 from models_app.content.cards import parse_card
 from models_app.files import git_store
+from models_app.models import Repo
 from models_app.storage.githistory import Commit
 from models_app.storage.gitstore import Entry, GitStore, Ref
 from models_app.storage.lfs import format_pointer
@@ -33,7 +35,7 @@ class RepoInfo(RepoAPIView):
         if not expand or "sha" in expand:
             info["sha"] = oid
         if not expand or "siblings" in expand:
-            info["siblings"] = siblings_json(store, oid, blobs=flag(request.GET.get("blobs")))
+            info["siblings"] = _siblings(repo, store, oid, blobs=flag(request.GET.get("blobs")))
         if "cardData" in info and oid != repo.head_oid:
             info["cardData"] = _metadata_at(store, oid)
         return JsonResponse(info, headers={"X-Repo-Commit": oid})
@@ -47,8 +49,11 @@ def _metadata_at(store: GitStore, oid: str) -> dict[str, Any]:
     return parse_card(store.blob(entry.oid).decode("utf-8", "replace")).metadata
 
 
-def siblings_json(store: GitStore, oid: str, *, blobs: bool) -> list[dict[str, Any]]:
-    """Every file of a commit; with `blobs` also sizes and ids (the wire says `lfs.sha256` here)."""
+def _siblings(repo: Repo, store: GitStore, oid: str, *, blobs: bool) -> list[dict[str, Any]]:
+    """Every file of a commit, from the index where it has them all; with `blobs` also sizes and ids."""
+    card = getattr(repo, "card", None)
+    if card is not None and card.oid == oid and len(card.siblings) < MAX_SIBLINGS:
+        return siblings_with_blobs_json(card) if blobs else siblings_json(card)
     if not blobs:
         return [{"rfilename": entry.path} for entry in store.files(oid)]
     return [_sibling_json(entry) for entry in store.files(oid)]

@@ -68,9 +68,8 @@ class UserOverview(HubAPIView):
     """GET /api/users/{name}/overview: counts are of what the caller may see."""
 
     def get(self, request: Request, name: str) -> JsonResponse:
-        namespace = (
-            Namespace.objects.select_related("user").filter(name__iexact=name, user__isnull=False).first()
-        )
+        rows = Namespace.objects.select_related("user").filter(user__isnull=False)
+        namespace = rows.filter(name__lower=name.lower()).first() if name.isprintable() else None
         if namespace is None or namespace.user is None:
             raise WireError(404, f"There is no user named {name[:96]!r}.")
         memberships = Membership.objects.filter(user=namespace.user).select_related("organization__namespace")
@@ -80,7 +79,7 @@ class UserOverview(HubAPIView):
                 "details": namespace.user.bio,
                 "isFollowing": False,
                 "createdAt": wire_time(namespace.created_at),
-                **self._counts(namespace),
+                **repo_counts(self, namespace),
                 "orgs": [
                     {
                         "name": m.organization.namespace.name,
@@ -91,9 +90,6 @@ class UserOverview(HubAPIView):
                 ],
             }
         )
-
-    def _counts(self, namespace: Namespace) -> dict[str, int]:
-        return repo_counts(self, namespace)
 
 
 def _person_json(user: User) -> dict[str, Any]:
@@ -138,7 +134,7 @@ class OrganizationOverview(HubAPIView):
 def organization_namespace(name: str) -> Namespace:
     """The namespace of an organization, or WireError 404."""
     rows = Namespace.objects.select_related("organization").filter(organization__isnull=False)
-    namespace = rows.filter(name__iexact=name).first()
+    namespace = rows.filter(name__lower=name.lower()).first() if name.isprintable() else None
     if namespace is None:
         raise WireError(404, f"There is no organization named {name[:96]!r}.")
     return namespace

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from accounts.actor import Actor
 
 
+models.CharField.register_lookup(Lower)
+
+
 class RepoType(models.TextChoices):
     """The wire's repo types; spaces come with a later issue."""
 
@@ -43,7 +46,9 @@ class RepoQuerySet(models.QuerySet["Repo"]):
     def named(self, repo_type: str, repo_id: str) -> RepoQuerySet:
         """The repo with this id, whatever its letters' case (ids are case-insensitive on the wire)."""
         namespace, _, name = repo_id.partition("/")
-        return self.filter(repo_type=repo_type, namespace__name__iexact=namespace, name__iexact=name)
+        # LOWER(…) =, not LIKE: only so the unique indexes are used.
+        lowered = {"namespace__name__lower": namespace.lower(), "name__lower": name.lower()}
+        return self.filter(repo_type=repo_type, **lowered)
 
     def for_lists(self) -> RepoQuerySet:
         """Everything a list page or list endpoint shows, in one query and its prefetches."""
