@@ -29,7 +29,9 @@ def preview_parquet(files: Sequence[tuple[str, Open]], metadata: dict[str, Any])
     """
     import pyarrow
 
-    tally, problems, images = Tally(), [], []
+    tally = Tally()
+    problems: list[str] = []
+    images: list[dict[str, str]] = []
     splits = _configured_splits(metadata)
     ordered = sorted(files, key=lambda file: (splits(file[0]) != "train", file[0]))
     for path, opener in ordered[:MAX_FILES]:

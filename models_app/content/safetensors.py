@@ -7,7 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 MAX_HEADER_BYTES = 25 * 1024 * 1024
 MAX_SHARDS = 200
@@ -57,7 +57,7 @@ def _count_one(name: str, tensor: Any, data_bytes: int) -> tuple[str, int]:
     if not isinstance(tensor, dict):
         raise refusal
     dtype, shape, offsets = tensor.get("dtype"), tensor.get("shape"), tensor.get("data_offsets")
-    if dtype not in _BITS or not _whole_numbers(shape) or len(shape) > 64:
+    if not isinstance(dtype, str) or dtype not in _BITS or not _whole_numbers(shape) or len(shape) > 64:
         raise refusal
     if not _whole_numbers(offsets) or len(offsets) != 2 or not offsets[0] <= offsets[1] <= data_bytes:
         raise refusal
@@ -67,7 +67,7 @@ def _count_one(name: str, tensor: Any, data_bytes: int) -> tuple[str, int]:
     return dtype, number
 
 
-def _whole_numbers(value: Any) -> bool:
+def _whole_numbers(value: Any) -> TypeGuard[list[int]]:
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 2**63 for item in value)
 
 

@@ -34,7 +34,7 @@ _SCALARS = (
     ("float", _NUMBER + r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+0123456789."),
 )
 _PREFIX = "tag:yaml.org,2002:"
-_PLAIN_TAGS = {None, "!", *(_PREFIX + name for name in ("str", "int", "float", "bool", "null", "seq", "map"))}
+_PLAIN_TAGS = {"!", *(_PREFIX + name for name in ("str", "int", "float", "bool", "null", "seq", "map"))}
 for _name, _pattern, _first in _SCALARS:
     _PlainLoader.add_implicit_resolver(_PREFIX + _name, re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
@@ -79,7 +79,7 @@ def _check_events(events: Iterator[yaml.Event]) -> None:
             continue
         if not isinstance(event, yaml.NodeEvent):
             continue
-        tag = getattr(event, "tag", None)
+        tag = str(getattr(event, "tag", None) or "!")
         if tag not in _PLAIN_TAGS:
             raise BadYaml(f"The metadata uses the tag {tag[:60]}; only plain values are allowed.")
         aliases += isinstance(event, yaml.AliasEvent)
@@ -101,7 +101,7 @@ def _note_child(parent: _Frame, event: yaml.NodeEvent) -> None:
         if event.value == "<<":
             raise BadYaml("The metadata uses a merge key (<<); write the values out.")
         if event.value in parent.keys:
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else 0
             key = event.value[:60]
             raise BadYaml(f"The metadata is not valid YAML in line {line}: the key {key!r} is given twice.")
         parent.keys.add(event.value)

@@ -64,6 +64,7 @@ def test_only_the_header_is_read() -> None:
         (packed([1]), "not a mapping"),
         (packed({"a": 3}), "'a' has no sound dtype"),
         (packed({"a": tensor([2], [0, 8], "FOO")}, 8), "no sound dtype"),
+        (packed({"a": {"dtype": [], "shape": [1], "data_offsets": [0, 4]}}, 8), "no sound dtype"),
         (packed({"a": tensor([2], [0, 7])}, 8), "no sound dtype"),
         (packed({"a": tensor([2], [0, 8])}, 4), "no sound dtype"),
         (packed({"a": tensor([-2], [0, 8])}, 8), "no sound dtype"),
