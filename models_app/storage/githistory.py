@@ -13,7 +13,7 @@ import pygit2
 from pygit2.enums import SortMode
 
 # Beyond this many commits a path's last change is left unsaid rather than searched for.
-MAX_COMMITS_SEARCHED = 10_000
+MAX_COMMITS_SEARCHED = 3000
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,15 @@ def last_commits(repository: pygit2.Repository, oid: str, paths: Iterable[str]) 
     """Newest commit that changed each path, following first parents.
 
     Paths are grouped by folder, so that a commit which left a folder alone is passed with one comparison.
-    Paths whose change lies more than MAX_COMMITS_SEARCHED commits back are left out.
+    Paths whose change lies more than MAX_COMMITS_SEARCHED commits back are left out. Remembered, since it
+    cannot change.
     """
+    return dict(_last_commits(repository.path, oid, tuple(paths)))
+
+
+@lru_cache(maxsize=1000)
+def _last_commits(path: str, oid: str, paths: tuple[str, ...]) -> dict[str, Commit]:
+    repository = pygit2.Repository(path)
     waiting: dict[str, set[str]] = defaultdict(set)
     for path in paths:
         folder, _, name = path.rpartition("/")
