@@ -101,6 +101,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "hub.middleware.RequestIdMiddleware",
+    "hub.middleware.PagePolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

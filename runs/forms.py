@@ -99,7 +99,7 @@ class FinetuneForm(forms.Form):
         required=False,
         help_text=_("The result appears on this benchmark's leaderboard."),
     )
-    namespace = forms.ChoiceField(label=_("Owner"))
+    namespace = forms.ChoiceField(label=_("Owner"), widget=forms.Select(attrs={"aria-label": _("Owner")}))
     name = forms.CharField(label=_("Name of the result"), max_length=96)
     is_private = forms.BooleanField(label=_("Only I, or my organization, may see the result"), required=False)
 

@@ -35,8 +35,13 @@ def compact(value: float | None) -> str:
     return _scaled(value, _COUNTS, "")
 
 
+def _is_number(value: object) -> bool:
+    """A template hands over the empty text where a variable is missing."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def _scaled(value: float | None, units: tuple[str, ...], gap: str) -> str:
-    if value is None:
+    if value is None or not _is_number(value):
         return ""
     number, place = float(value), 0
     while abs(number) >= 999.5 and place < len(units) - 1:
@@ -48,7 +53,7 @@ def _scaled(value: float | None, units: tuple[str, ...], gap: str) -> str:
 @register.filter
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as a percentage: 0.9312 → `93.1 %`."""
-    if value is None or math.isnan(value):
+    if value is None or not _is_number(value):
         return "–"
     return f"{value * 100:.{digits}f} %"
 
@@ -56,7 +61,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 @register.filter
 def score(value: float | None, metric: str = "accuracy") -> str:
     """A benchmark's number in its metric's own dress: shares as percentages, the rest in four digits."""
-    if value is None or math.isnan(value):
+    if value is None or not _is_number(value):
         return "–"
     return percent(value, 2) if is_share(metric) and 0 <= value <= 1 else f"{value:.4g}"
 
@@ -75,7 +80,7 @@ def short_oid(oid: str | None) -> str:
 @register.filter
 def duration(seconds: float | None) -> str:
     """Seconds as a clock: 75 → `1:15`, 3675 → `1:01:15`."""
-    if seconds is None:
+    if seconds is None or not _is_number(seconds):
         return ""
     whole = max(0, int(seconds))
     hours, rest = divmod(whole, 3600)
@@ -86,7 +91,7 @@ def duration(seconds: float | None) -> str:
 @register.filter
 def ago(moment: datetime | None) -> SafeString | str:
     """`3 hours ago` in a time element with the exact moment as its title; the script keeps it true."""
-    if moment is None:
+    if not isinstance(moment, datetime):
         return ""
     seconds = (timezone.now() - moment).total_seconds()
     words = _("just now") if seconds < 60 else _("%(time)s ago") % {"time": timesince(moment, depth=1)}
@@ -98,7 +103,7 @@ def ago(moment: datetime | None) -> SafeString | str:
 @register.filter
 def since(moment: datetime | None) -> SafeString | str:
     """A clock that runs from this moment."""
-    if moment is None:
+    if not isinstance(moment, datetime):
         return ""
     seconds = (timezone.now() - moment).total_seconds()
     return format_html('<time datetime="{}" data-since>{}</time>', moment.isoformat(), duration(seconds))
@@ -141,7 +146,7 @@ def avatar(name: str, size: str = "") -> SafeString:
 @register.filter
 def share_of(value: float, whole: float) -> float:
     """`value` as a percentage of `whole`, for the widths of bars."""
-    return round(100 * value / whole, 2) if whole else 0
+    return round(100 * value / whole, 2) if whole and _is_number(value) else 0
 
 
 @register.filter

@@ -29,7 +29,7 @@ class NewRepoForm(forms.Form):
         widget=forms.RadioSelect,
         initial=RepoType.MODEL,
     )
-    namespace = forms.ChoiceField(label=_("Owner"))
+    namespace = forms.ChoiceField(label=_("Owner"), widget=forms.Select(attrs={"aria-label": _("Owner")}))
     name = forms.CharField(label=_("Name"), max_length=96, help_text=_("Letters, digits, “-”, “_” and “.”."))
     visibility = forms.ChoiceField(
         label=_("Who may see it?"),

@@ -77,13 +77,14 @@ class RunCurve extends HTMLElement {
   glide(last) {
     cancelAnimationFrame(this.frameId);
     const from = this.reached;
-    if (still.matches || document.hidden) { this.reached = last; this.draw(); return; }
+    if (still.matches || document.hidden) { this.reached = last; this.draw(); this.dataset.step = last; return; }
     const start = performance.now();
     const move = (now) => {
       const part = Math.min(1, (now - start) / 900);
       this.reached = from + (last - from) * (1 - (1 - part) ** 3);
       this.draw();
       if (part < 1) this.frameId = requestAnimationFrame(move);
+      else this.dataset.step = last;
     };
     this.frameId = requestAnimationFrame(move);
   }
