@@ -12,11 +12,12 @@ from models_app.content.previews import LABEL_COLUMNS, MAX_CLASSES, MAX_IMAGES, 
 
 MAX_FILES = 64
 MAX_COUNTED_ROWS = 2_000_000
-MAX_IMAGE_COLUMN_BYTES = 64 * 1024 * 1024
+MAX_LOOK_BYTES = 16 * 1024 * 1024
 MAX_IMAGE_BYTES = 128 * 1024
 MAX_IMAGES_BYTES = 768 * 1024
 _LOOK_AT_ROWS = 512
 _BATCH_ROWS = 65_536
+_BUFFER_BYTES = 256 * 1024  # pages are read as they are needed, never a whole column
 _MAGIC = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif"}
 Open = Callable[[], BinaryIO]
 
@@ -24,8 +25,8 @@ Open = Callable[[], BinaryIO]
 def preview_parquet(files: Sequence[tuple[str, Open]], metadata: dict[str, Any]) -> dict[str, Any] | None:
     """A preview (see `previews`) of [(path, open)]; `metadata` is the card's. None when no file can be read.
 
-    Reads footers of at most 64 files, label columns of at most 2,000,000 rows, and the image column of one
-    row group if it holds at most 64 MiB. Never raises for what is in the files.
+    Reads footers of at most 64 files, label columns of at most 2,000,000 rows, and about 16 MiB of one image
+    column. Never raises for what is in the files.
     """
     import pyarrow
 
@@ -59,7 +60,7 @@ class _Table:
     def __init__(self, file: BinaryIO, metadata: dict[str, Any]) -> None:
         from pyarrow import parquet
 
-        self.reader = parquet.ParquetFile(file, pre_buffer=False)
+        self.reader = parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES)
         features = _schema_features(self.reader.schema_arrow.metadata) or _card_features(metadata)
         columns = self.reader.schema_arrow.names
         self.label = next((name for name in (*features, *LABEL_COLUMNS) if name in columns), None)
@@ -80,11 +81,11 @@ class _Table:
 
     def images(self) -> list[dict[str, str]]:
         """[{"label", "src"}] with small images as data URIs, one of each class in turn."""
-        if self.image is None or self.reader.num_row_groups == 0 or self._image_column_bytes() is None:
+        if self.image is None or self.reader.num_row_groups == 0 or not (rows := self._rows_to_look_at()):
             return []
         columns = [name for name in (self.image, self.label) if name]
         batches = self.reader.iter_batches(
-            batch_size=_LOOK_AT_ROWS, row_groups=[0], columns=columns, use_threads=False
+            batch_size=rows, row_groups=[0], columns=columns, use_threads=False
         )
         first = next(iter(batches), None)
         if first is None:
@@ -109,15 +110,15 @@ class _Table:
             return self.names[value]
         return str(value)[:100]
 
-    def _image_column_bytes(self) -> int | None:
-        """Bytes of the image column in the first row group, or None when they are too many to read."""
+    def _rows_to_look_at(self) -> int:
+        """How many rows of the first row group hold about 16 MiB of images: 0 to 512."""
         group = self.reader.metadata.row_group(0)
         total = 0
         for place in range(group.num_columns):
             column = group.column(place)
             if column.path_in_schema.split(".")[0] == self.image:
                 total += max(column.total_uncompressed_size, column.total_compressed_size)
-        return total if total <= MAX_IMAGE_COLUMN_BYTES else None
+        return min(_LOOK_AT_ROWS, group.num_rows * MAX_LOOK_BYTES // max(total, 1))
 
 
 def _data_uri(value: Any) -> str:
