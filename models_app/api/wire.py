@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.http.request import UnreadablePostError
 from rest_framework.exceptions import APIException
@@ -89,6 +90,8 @@ def refusal_response(error: Exception, actor: Actor) -> JsonResponse | None:
         return error_response(400, "The request body could not be read to its end.")
     if storage.is_disk_full(error):
         return error_response(507, "The hub's disk is full: nothing was stored. Please tell its operator.")
+    if isinstance(error, OperationalError) and "locked" in str(error):
+        return error_response(503, "The hub is busy; please try again.", headers={"Retry-After": "2"})
     return None
 
 

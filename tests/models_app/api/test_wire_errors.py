@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from accounts.models import User
@@ -115,6 +116,22 @@ def test_a_full_disk_is_507_in_words(
     response = post_commit(client, auth, lines(HEADER, FILE))
     assert response.status_code == 507
     assert "disk is full: nothing was stored" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [("database is locked", 503), ("database or disk is full", 507), ("no such table", 500)],
+)
+def test_what_the_database_says_is_translated(
+    client: Client, repo: Repo, auth: dict[str, str], monkeypatch: pytest.MonkeyPatch, said: str, status: int
+) -> None:
+    def refused(*arguments: object, **words: object) -> None:
+        raise OperationalError(said)
+
+    monkeypatch.setattr(commits, "lock_repo", refused)
+    response = post_commit(client, auth, lines(HEADER, FILE))
+    assert response.status_code == status
+    assert ("Retry-After" in response) == (status == 503)
 
 
 def test_a_fault_of_ours_tells_nothing_of_the_inside(
