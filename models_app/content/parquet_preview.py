@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from models_app.content.previews import LABEL_COLUMNS, MAX_CLASSES, MAX_IMAGES, Tally, split_of, spread
+from models_app.content.yaml_text import storable_text
 
 MAX_FILES = 64
 MAX_COUNTED_ROWS = 2_000_000
@@ -108,7 +109,7 @@ class _Table:
     def _name(self, value: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(self.names):
             return self.names[value]
-        return str(value)[:100]
+        return storable_text(str(value)[:100])
 
     def _rows_to_look_at(self) -> int:
         """How many rows of the first row group hold about 16 MiB of images: 0 to 512."""
@@ -176,7 +177,7 @@ def _class_names(names: Any) -> list[str]:
         names = [names.get(str(index)) for index in range(len(names))]
     if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
         return []
-    return [str(name)[:100] for name in names[: MAX_CLASSES * 10]]
+    return [storable_text(str(name)[:100]) for name in names[: MAX_CLASSES * 10]]
 
 
 def _configured_splits(metadata: dict[str, Any]) -> Callable[[str], str]:

@@ -12,6 +12,8 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from models_app.content.yaml_text import storable_text
+
 MAX_IMAGES = 24
 MAX_CLASSES = 1000
 MAX_TABLE_BYTES = 16 * 1024 * 1024
@@ -37,9 +39,10 @@ class Tally:
     def add(self, split: str, label: str | None, number: int = 1) -> None:
         """`number` more rows; a label beyond the first 1,000 counts only into its split."""
         self.splits[split] = self.splits.get(split, 0) + number
+        label = None if label is None else storable_text(label[:100])
         if label is None or (label not in self.labels and len(self.labels) >= MAX_CLASSES):
             return
-        counts = self.labels.setdefault(label[:100], {})
+        counts = self.labels.setdefault(label, {})
         counts[split] = counts.get(split, 0) + number
 
     def as_preview(self, images: Sequence[dict[str, str]], problems: Sequence[str] = ()) -> dict[str, Any]:
@@ -106,16 +109,19 @@ def preview_tables(
     problems: list[str] = []
     for table_path, content in tables:
         missing = 0
-        for file_name, label in _table_rows(content, tally):
-            image = posixpath.normpath(posixpath.join(posixpath.dirname(table_path), file_name))
-            tally.add(split_of(image), label)
-            if image in known:
-                examples.append((label, image))
-            else:
-                missing += 1
+        try:
+            for file_name, label in _table_rows(content, tally):
+                image = posixpath.normpath(posixpath.join(posixpath.dirname(table_path), file_name))
+                tally.add(split_of(image), label)
+                if image in known:
+                    examples.append((storable_text(label[:100]), image))
+                else:
+                    missing += 1
+        except csv.Error:
+            problems.append(f"{table_path} could not be read as CSV.")
         if missing:
             problems.append(f"{table_path} names {missing} files that are not in the repo.")
-    if not tally.splits:
+    if not tally.splits and not problems:
         return None
     return tally.as_preview(_examples(examples, url_of), problems)
 

@@ -49,6 +49,8 @@ def count_parameters(file: BinaryIO, size: int) -> dict[str, int]:
         if name != "__metadata__":
             dtype, number = _count_one(name, tensor, size - 8 - length)
             counts[dtype] = counts.get(dtype, 0) + number
+    if sum(number * _BITS[dtype] for dtype, number in counts.items()) > 8 * (size - 8 - length):
+        raise BadSafetensors("The tensors overlap: together they are larger than the file.")
     return counts
 
 

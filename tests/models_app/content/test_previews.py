@@ -76,6 +76,19 @@ def test_tables_without_names_and_labels_are_no_preview(content: bytes) -> None:
     assert preview_tables([("metadata.csv", content)], [], url) is None
 
 
+def test_a_table_with_a_giant_field_is_told() -> None:
+    found = preview_tables([("metadata.csv", b"file_name,label\n" + b"x" * 200_000 + b",a\n")], [], url)
+    assert found is not None
+    assert found["problems"] == ["metadata.csv could not be read as CSV."]
+
+
+def test_labels_are_text_that_databases_take() -> None:
+    table = b"file_name,label\n1.png,a\x00b\n2.png," + b"y" * 300 + b"\n"
+    found = preview_tables([("metadata.csv", table)], ["1.png", "2.png"], url)
+    assert found is not None
+    assert [row["label"] for row in found["classes"]] == ["a\ufffdb", "y" * 100]
+
+
 def test_a_table_cannot_point_outside_the_repo() -> None:
     table = b"file_name,label\n../../etc/passwd,a\n/etc/passwd,b\n"
     found = preview_tables([("metadata.csv", table)], ["x.png"], url)

@@ -71,6 +71,7 @@ def test_only_the_header_is_read() -> None:
         (packed({"a": tensor([True], [0, 4])}, 8), "no sound dtype"),
         (packed({"a": tensor([2**62, 4], [0, 8])}, 8), "no sound dtype"),
         (packed({"a": tensor([2], [8, 0])}, 8), "no sound dtype"),
+        (packed({"a": tensor([2], [0, 8]), "b": tensor([1], [4, 8])}, 8), "overlap"),
         (packed({"a": tensor(2, [0, 8])}, 8), "no sound dtype"),
     ],
 )
