@@ -14,6 +14,8 @@ from typing import Any
 from celery import Celery
 from celery.platforms import SecurityWarning
 
+from hub import broker
+
 TRENDING_SECONDS = 600.0
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 # In a container everything runs as root, and nothing here accepts the pickles that make it dangerous.
@@ -36,6 +38,7 @@ def make_app() -> Celery:
     """The configured application; the default app of every Django process, so that `shared_task` finds it."""
     from django.conf import settings
 
+    broker.install()
     made = Celery("hub")
     made.conf.update(
         broker_url=settings.HUB_BROKER_URL,
