@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from accounts.actor import Actor
@@ -23,6 +24,7 @@ from models_app.storage.gitstore import GitStore
 from models_app.storage.lfs import MAX_POINTER_BYTES, is_lfs_oid, parse_pointer
 from models_app.storage.operations import AddFile, AddPointer, Operation
 
+logger = logging.getLogger(__name__)
 MAX_OPERATIONS = 50_000
 MAX_SUMMARY_CHARACTERS = 1000
 MAX_DESCRIPTION_CHARACTERS = 100_000
@@ -70,13 +72,25 @@ def commit(
         if branch == row.default_branch:
             row.head_oid, row.last_modified = oid, timezone.now()
             row.save(update_fields=["head_oid", "last_modified"])
-            index_revision(row, oid)
+            index_head(row, oid)
         record_event(
             actor, EventTag.COMMIT_ADD, repo=row, branch=branch, oid=oid, parent=head, summary=summary[:200]
         )
         # Last, so that a failure above leaves git untouched; a failure here rolls the rows back.
         move_branch(store, branch, old=head, new=oid)
     return CommitDone(oid, branch)
+
+
+def index_head(repo: Repo, oid: str) -> None:
+    """Index the new head; a fault in the index costs the index, never the commit (`manage.py reindex`
+    repairs)."""
+    try:
+        with transaction.atomic():
+            index_revision(repo, oid)
+    except (OSError, DatabaseError):
+        raise  # a full disk or a busy database: the whole commit fails, and says so
+    except Exception:
+        logger.exception("%s could not be indexed at %s", repo, oid)
 
 
 def _message(summary: str, description: str) -> str:
@@ -135,7 +149,7 @@ def _sized(operation: AddPointer, sizes: dict[str, int]) -> AddPointer:
     size = sizes.get(operation.sha256)
     if size is None:
         raise NotUploaded(
-            f"{operation.path} names the large file {operation.sha256[:64]}, which was never uploaded to this repo."
+            f"{operation.path} names {operation.sha256[:64]}, a large file never uploaded to this repo."
         )
     if operation.size not in (None, size):
         raise NotUploaded(

@@ -12,8 +12,8 @@ from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from models_app import access, search
 from models_app.actions.authors import author_of
+from models_app.actions.commits import index_head
 from models_app.actions.events import record_event
-from models_app.actions.indexing import index_revision
 from models_app.actions.locking import lock_repo
 from models_app.actions.refusals import InvalidInput, RepoExists
 from models_app.content.filetypes import initial_gitattributes
@@ -97,7 +97,7 @@ def _first_commit(actor: Actor, repo: Repo) -> None:
         message="initial commit",
     )
     repo.save(update_fields=["head_oid"])
-    index_revision(repo, repo.head_oid)
+    index_head(repo, repo.head_oid)
 
 
 def delete_repo(actor: Actor, *, repo: Repo) -> None:

@@ -36,9 +36,14 @@ class RepoInfo(RepoAPIView):
             info["sha"] = oid
         if not expand or "siblings" in expand:
             info["siblings"] = _siblings(repo, store, oid, blobs=flag(request.GET.get("blobs")))
-        if "cardData" in info and oid != repo.head_oid:
+        if "cardData" in info and not _is_indexed(repo, oid):
             info["cardData"] = _metadata_at(store, oid)
         return JsonResponse(info, headers={"X-Repo-Commit": oid})
+
+
+def _is_indexed(repo: Repo, oid: str) -> bool:
+    card = getattr(repo, "card", None)
+    return card is not None and card.oid == oid
 
 
 def _metadata_at(store: GitStore, oid: str) -> dict[str, Any]:
@@ -51,9 +56,8 @@ def _metadata_at(store: GitStore, oid: str) -> dict[str, Any]:
 
 def _siblings(repo: Repo, store: GitStore, oid: str, *, blobs: bool) -> list[dict[str, Any]]:
     """Every file of a commit, from the index where it has them all; with `blobs` also sizes and ids."""
-    card = getattr(repo, "card", None)
-    if card is not None and card.oid == oid and len(card.siblings) < MAX_SIBLINGS:
-        return siblings_with_blobs_json(card) if blobs else siblings_json(card)
+    if _is_indexed(repo, oid) and len(repo.card.siblings) < MAX_SIBLINGS:
+        return siblings_with_blobs_json(repo.card) if blobs else siblings_json(repo.card)
     if not blobs:
         return [{"rfilename": entry.path} for entry in store.files(oid)]
     return [_sibling_json(entry) for entry in store.files(oid)]

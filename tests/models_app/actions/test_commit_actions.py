@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 
 import pytest
+from django.test import Client
 
 from accounts.models import User
 from accounts.tokens import revoke_token
@@ -61,9 +62,7 @@ def test_a_commit_moves_the_branch_the_row_and_the_log(alice: User, repo: Repo) 
 def test_a_pointer_needs_content_that_was_uploaded_to_this_repo(alice: User, bob: User, repo: Repo) -> None:
     large_file(repo_of(bob, "elsewhere"))
     for operation in (AddPointer("w.bin", SHA, 1000), AddFile("w.bin", format_pointer(Pointer(SHA, 1000)))):
-        with pytest.raises(
-            NotUploaded, match=r"w\.bin names the large file cdcd\w+, which was never uploaded"
-        ):
+        with pytest.raises(NotUploaded, match=r"w\.bin names cdcd\w+, a large file never uploaded"):
             commit(alice, repo, operation)
     with pytest.raises(NotUploaded):
         commit(alice, repo, AddPointer("w.bin", "not an oid", 1))
@@ -180,6 +179,20 @@ def test_who_may_only_read_commits_nothing(alice: User, bob: User, repo: Repo) -
         actions.commit(
             by_token(alice, "read"), repo=repo, branch="main", operations=[AddFile("a", b"1")], summary="x"
         )
+
+
+def test_a_fault_in_the_index_costs_the_index_not_the_commit(
+    alice: User, repo: Repo, monkeypatch: pytest.MonkeyPatch, client: Client
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise RuntimeError("a bug in the index")
+
+    monkeypatch.setattr(actions, "index_revision", broken)
+    done = commit(alice, repo, AddFile("README.md", b"---\nlicense: mit\n---\n"))
+    assert git_store(repo).resolve("main") == done.oid
+    info = client.get("/api/models/alice/net").json()
+    assert (info["sha"], info["cardData"]) == (done.oid, {"license": "mit"})
+    assert {"rfilename": "README.md"} in info["siblings"]
 
 
 def test_another_branch_does_not_move_the_row(alice: User, repo: Repo) -> None:
