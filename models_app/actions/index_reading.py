@@ -17,7 +17,12 @@ from django.db import DatabaseError
 from models_app.content import card_facts, evals, markdown, previews
 from models_app.content.cards import MAX_CARD_CHARS, Card, parse_card
 from models_app.content.parquet_preview import preview_parquet
-from models_app.content.safetensors import BadSafetensors, count_parameters, weight_files
+from models_app.content.safetensors import (
+    MAX_HEADER_BYTES,
+    BadSafetensors,
+    count_parameters,
+    weight_files,
+)
 from models_app.files import git_store, large_file_of, open_large_file
 from models_app.models import Repo, RepoType
 from models_app.storage.errors import EntryNotFound
@@ -26,7 +31,8 @@ from models_app.storage.gitstore import Entry
 logger = logging.getLogger(__name__)
 MAX_SIBLINGS = 50_000
 MAX_RESULT_FILES = 100
-MAX_RESULT_BYTES = 256 * 1024
+MAX_RESULT_BYTES = 256 * 1024  # of one file, and of all files of a repo together
+MAX_RESULTS = 1000
 MAX_CONFIG_BYTES = 1024 * 1024
 MAX_PROBLEMS = 50
 
@@ -132,17 +138,21 @@ class _Reader:
         return config if isinstance(config, dict) else {}
 
     def read_weights(self) -> None:
-        """Parameters by dtype, from the headers of the safetensors files at the top."""
+        """Parameters by dtype, from the headers of the safetensors files at the top; all of them or none."""
         counts: dict[str, int] = {}
+        left = MAX_HEADER_BYTES  # for all shards together: this runs inside a commit
         for path in weight_files(self.facts.paths):
-            with self._surviving(f"header of {path}"):
+            found: dict[str, int] | None = None
+            with self._surviving(f"header of {path}"), self._open(self._entries[path]) as file:
                 try:
-                    entry = self._entries[path]
-                    with self._open(entry) as file:
-                        for dtype, number in count_parameters(file, entry.size).items():
-                            counts[dtype] = counts.get(dtype, 0) + number
+                    found = count_parameters(file, self._entries[path].size, left)
                 except BadSafetensors as refusal:
                     self.facts.problems.append(f"{path}: {refusal}")
+                left = max(left - file.tell(), 0)
+            if found is None:
+                return
+            for dtype, number in found.items():
+                counts[dtype] = counts.get(dtype, 0) + number
         self.facts.dtype_counts = counts
 
     def read_evaluations(self) -> None:
@@ -157,11 +167,22 @@ class _Reader:
         names = [path for path in facts.paths if _is_result_file(path)]
         if len(names) > MAX_RESULT_FILES:
             facts.problems.append(f"Only the first {MAX_RESULT_FILES} result files are used.")
+        left = MAX_RESULT_BYTES
         for name in names[:MAX_RESULT_FILES]:
             with self._surviving(f"file {name}"):
-                entries, problems = evals.parse_results(self._text(name, MAX_RESULT_BYTES) or "[]")
-                facts.results += [(name, entry) for entry in entries]
-                facts.problems += [f"{name}: {problem}" for problem in problems]
+                text = self._text(name, left)
+                if text is not None:
+                    left -= self._entries[name].size
+                    self._add_results(name, text)
+
+    def _add_results(self, name: str, text: str) -> None:
+        facts = self.facts
+        entries, problems = evals.parse_results(text)
+        room = MAX_RESULTS - len(facts.results)
+        facts.results += [(name, entry) for entry in entries[:room]]
+        facts.problems += [f"{name}: {problem}" for problem in problems]
+        if len(entries) > room:
+            facts.problems.append(f"Only the first {MAX_RESULTS} results are used.")
 
     def read_preview(self) -> None:
         """Parquet first, then tables naming images, then folders of images."""

@@ -76,6 +76,10 @@ class _Table:
             return
         batches = self.reader.iter_batches(batch_size=_BATCH_ROWS, columns=[self.label], use_threads=False)
         for batch in batches:
+            if len(tally.labels) >= MAX_CLASSES:
+                tally.add(split, None, rows)  # identifiers rather than classes: the rest need not be read
+                return
+            rows -= batch.num_rows
             for entry in batch.column(0).value_counts():
                 value = entry["values"].as_py()
                 tally.add(split, None if value is None else self._name(value), entry["counts"].as_py())

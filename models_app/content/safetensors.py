@@ -24,11 +24,11 @@ class BadSafetensors(ValueError):
     """The file is no sound safetensors file; the message is one sentence."""
 
 
-def count_parameters(file: BinaryIO, size: int) -> dict[str, int]:
+def count_parameters(file: BinaryIO, size: int, max_header: int = MAX_HEADER_BYTES) -> dict[str, int]:
     """{dtype: number of parameters} of a file of `size` bytes, positioned at its start.
 
-    Raises BadSafetensors when the header is longer than the file or 25 MiB, is no JSON of tensors, or
-    names a tensor whose bytes do not fit its shape or the file.
+    Raises BadSafetensors when the header is longer than the file or `max_header` bytes, is no JSON of
+    tensors, or names tensors whose bytes do not fit their shape or the file.
     """
     prefix = file.read(8)
     if len(prefix) < 8:
@@ -36,8 +36,8 @@ def count_parameters(file: BinaryIO, size: int) -> dict[str, int]:
     (length,) = struct.unpack("<Q", prefix)
     if length > size - 8:
         raise BadSafetensors("The header is longer than the file.")
-    if length > MAX_HEADER_BYTES:
-        raise BadSafetensors("The header is larger than 25 MiB.")
+    if length > max_header:
+        raise BadSafetensors(f"The header is larger than the {max_header >> 20} MiB that are read.")
     try:
         header = json.loads(file.read(length))
     except (ValueError, RecursionError):

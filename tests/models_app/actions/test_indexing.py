@@ -113,6 +113,30 @@ def test_parameters_come_from_the_headers_of_all_shards(alice: User) -> None:
     assert "safetensors" in tags(repo)
 
 
+def test_a_bad_shard_leaves_no_half_count(alice: User) -> None:
+    repo = repo_of(alice)
+    operations = [
+        AddFile("model-00001-of-00002.safetensors", safetensors(a=[3, 4])),
+        AddFile("model-00002-of-00002.safetensors", b"junk"),
+    ]
+    card = push(alice, repo, *operations)
+    assert (card.parameters, card.dtype_counts) == (None, {})
+    assert card.preview["problems"] == [
+        "model-00002-of-00002.safetensors: The file is too short to be a safetensors file."
+    ]
+
+
+def test_hundreds_of_result_files_cost_what_one_may(alice: User) -> None:
+    repo = repo_of(alice)
+    line = "- {dataset: {id: a/b, task_id: t}, value: 1}\n"
+    files = [AddFile(f".eval_results/{n:03}.yaml", (line * 200).encode()) for n in range(120)]
+    card = push(alice, repo, *files)
+    assert EvalResult.objects.count() == 1000
+    problems = " ".join(card.preview["problems"])
+    assert "Only the first 100 result files are used." in problems
+    assert "Only the first 1000 results are used." in problems
+
+
 def test_lineage_is_found_whichever_side_came_first(alice: User) -> None:
     child = repo_of(alice, "child")
     push(alice, child, README__md="---\nbase_model: ALICE/base\n---\n")
