@@ -52,9 +52,14 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put packed moments back, each in its parameter's memory format: kernels walk both side by side."""
+    parameters = [item for group in optimizer.param_groups for item in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optim."):
             _, index, name = key.split(".", 2)
+            parameter = parameters[int(index)].detach()
+            if tensor.shape == parameter.shape:
+                tensor = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
             state.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

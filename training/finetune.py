@@ -17,6 +17,7 @@ from training import checkpoint, model
 from training.batches import EVAL_BATCH, Batches, epoch_order
 from training.device import describe, pick_device, reproducible, step_seed, train_dtype
 from training.errors import Interrupted, UserError
+from training.headstep import HeadStep
 from training.inputs import Prepared, prepare
 from training.optim import lr_factor, make_optimizer, parameter_groups, set_lr
 from training.recipe import Recipe
@@ -120,6 +121,7 @@ class Run:
         groups = parameter_groups(prepared.network.net, prepared.stages, optim, recipe.strategy.lr_decay)
         self.optimizer = make_optimizer(groups, optim)
         self.parameters = [item for group in groups for item in group["params"]]
+        self.head_step = self._head_step()
         self.learning = model.changed_state(prepared.network)
         self.best: dict[str, Tensor] = {}
         self.progress = Progress()
@@ -153,6 +155,9 @@ class Run:
     def _optimizer_step(self, rows: Tensor, step: int) -> None:
         """One update from the images of `rows`; the gradients of its micro-batches add up to the mean."""
         recipe, prepared = self.recipe, self.prepared
+        if self.head_step is not None:
+            self.head_step.step(rows)
+            return
         seed = step_seed(recipe.seed, step)
         # Dropout draws from the global generator: seeding it by step is what makes resuming exact.
         torch.manual_seed(seed)
@@ -195,6 +200,7 @@ class Run:
 
     def _train_metrics(self, *, whole_epoch: bool = False) -> dict[str, float]:
         """Means since the last report, or over the epoch. Raises `UserError` if the loss is not a number."""
+        self._drain()
         loss, accuracy = self.meter.read(whole_epoch)
         if not math.isfinite(loss):
             text = f"The loss became infinite or NaN by step {self.progress.step}; choose a smaller optim.lr."
@@ -213,6 +219,23 @@ class Run:
             row = history[self.progress.best_epoch]
         return {name: value for name, value in row.items() if name.startswith("val/")}
 
+    def _head_step(self) -> HeadStep | None:
+        """The short form of a step where only a linear head learns, on features held in memory."""
+        learner, train = self.prepared.learner, self.prepared.train
+        if self.prepared.device.type != "cpu" or not HeadStep.fits(learner, train.inputs):
+            return None
+        optim = self.recipe.optim
+        smoothing, clip = optim.label_smoothing, optim.grad_clip
+        assert isinstance(learner, nn.Linear)
+        return HeadStep(
+            learner, self.optimizer, train.inputs, train.targets, label_smoothing=smoothing, grad_clip=clip
+        )
+
+    def _drain(self) -> None:
+        """The short step counts its losses late, many at once."""
+        if self.head_step is not None:
+            self.meter.add(*self.head_step.drain())
+
     def _autocast(self) -> torch.autocast:
         device, dtype = self.prepared.device, train_dtype(self.prepared.device)
         return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
@@ -229,6 +252,7 @@ class Run:
         tensors = {f"net.{name}": tensor for name, tensor in self.learning.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors |= checkpoint.pack_optimizer(self.optimizer)
+        self._drain()
         state = {"of": self._fingerprint(), "progress": vars(self.progress), "meter": self.meter.state()}
         checkpoint.save_checkpoint(self.path, tensors, state)
         self.saved_at = time.monotonic()

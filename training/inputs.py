@@ -67,12 +67,17 @@ def prepare(
     train, val = _load_batches(recipe, split, data_dir, network, work_dir, reporter)
     network.to(device)
     learner: nn.Module = network.net
-    if recipe.strategy.kind == "head" and data.augment == "none":
+    if caches_features(recipe):
         reporter.stage("features")
         learner = network.net.get_submodule(network.head)
         train, val = _to_features(network, train, val, cache_dir, device, reporter)
     task = make_task(recipe.task, split.labels, recipe.optim.label_smoothing)
     return Prepared(network, learner, stages, task, train, val, device)
+
+
+def caches_features(recipe: Recipe) -> bool:
+    """True where the frozen body sees the same pixels in every epoch, so that once is enough."""
+    return recipe.strategy.kind == "head" and recipe.dataset.augment == "none"
 
 
 def _load_batches(

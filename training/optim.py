@@ -32,9 +32,9 @@ def parameter_groups(
 
 def make_optimizer(groups: list[dict[str, Any]], optim: OptimSpec) -> torch.optim.Optimizer:
     if optim.name == "sgd":
-        return torch.optim.SGD(groups, lr=optim.lr, momentum=optim.momentum)
+        return torch.optim.SGD(groups, lr=optim.lr, momentum=optim.momentum, fused=True)
     kind = torch.optim.AdamW if optim.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=optim.lr)
+    return kind(groups, lr=optim.lr, fused=True)
 
 
 def lr_factor(step: int, total_steps: int, optim: OptimSpec) -> float:

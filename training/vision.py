@@ -50,7 +50,9 @@ def _build_timm(name: str, num_classes: int, image_size: int) -> nn.Module | Non
     if not TIMM_NAME.fullmatch(name) or not timm.is_model(name):
         return None
     default = timm.get_pretrained_cfg(name)
-    extra: dict[str, Any] = {"img_size": image_size} if default is not None and default.fixed_input_size else {}
+    extra: dict[str, Any] = (
+        {"img_size": image_size} if default is not None and default.fixed_input_size else {}
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -64,8 +64,10 @@ def read_header(path: Path) -> dict[str, Entry]:
     except (ValueError, RecursionError):
         raise _bad("its header is not valid") from None
     if not isinstance(plain, dict) or len(plain) > MAX_TENSORS:
-        raise _bad(f"it holds more than {MAX_TENSORS:,} tensors or none")
+        raise _bad(f"it is not a table of at most {MAX_TENSORS:,} tensors")
     plain.pop("__metadata__", None)
+    if not plain:
+        raise _bad("it holds no tensors")
     try:
         entries = {name: _entry(item, 8 + length) for name, item in plain.items()}
     except (KeyError, TypeError, ValueError):
