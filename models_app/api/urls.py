@@ -83,7 +83,7 @@ def wire_entry(request: HttpRequest) -> HttpResponseBase:
     try:
         match = _resolver.resolve(raw_path(request))
     except Resolver404:
-        return error_response(404, "Sorry, we can't find what you are looking for.")
+        return error_response(404, f"This hub does not serve {request.path_info[:200]!r}.")
     texts = {name: unquote(text) if isinstance(text, str) else text for name, text in match.kwargs.items()}
     response = match.func(request, *match.args, **texts)
     return _without_body(response) if request.method == "HEAD" else response

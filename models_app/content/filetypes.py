@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from models_app.content.gitpatterns import MAX_LINES, Pattern, parse_pattern
+from models_app.content.gitpatterns import MAX_CHARACTERS, MAX_LINES, Pattern, parse_pattern
 
 # hf-wire section 3: what the public hub tracks from the first commit on.
 _MODEL_PATTERNS = [
@@ -48,7 +48,7 @@ class LfsRules:
     counts."""
 
     def __init__(self, attributes: str) -> None:
-        self._rules = _parse_rules(attributes)
+        self._rules = _parse_rules(attributes[:MAX_CHARACTERS])
 
     def tracks(self, path: str) -> bool:
         """Whether git-lfs would keep this path out of git."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+# What is kept in memory of a rules file, whatever its length
+MAX_CHARACTERS = 256 * 1024
 MAX_LINES = 2000
 MAX_PATTERN_CHARACTERS = 512
 
@@ -55,7 +57,7 @@ def parse_pattern(text: str, *, ignore_file: bool) -> Pattern | None:
 def is_ignored(path: str, ignore_text: str) -> bool:
     """Whether a `.gitignore` at the top of the repo with this text ignores the file (or a folder above
     it)."""
-    patterns = _ignore_patterns(ignore_text)
+    patterns = _ignore_patterns(ignore_text[:MAX_CHARACTERS])
     parts = path.split("/")
     for depth in range(1, len(parts) + 1):
         if _last_word(patterns, "/".join(parts[:depth]), is_folder=depth < len(parts)):
