@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.signals import setup_logging, worker_shutting_down
 
 from training.errors import UserError
 from training.workplace import WorkerSettings, isolate, take_home
@@ -74,9 +74,7 @@ def _transport_options(settings: WorkerSettings) -> dict[str, Any]:
 
 def main(argv: Sequence[str] = ()) -> int:
     """`python -m training worker`: consume until told to stop; 2 when the environment is not complete."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", datefmt="%H:%M:%S"
-    )
+    _set_up_logging()
     try:
         settings = WorkerSettings.from_environment()
         lock = take_home(settings)
@@ -84,6 +82,7 @@ def main(argv: Sequence[str] = ()) -> int:
         print(error.message, file=sys.stderr)
         return 2
     isolate(settings)
+    setup_logging.connect(_set_up_logging, weak=False)
     worker_shutting_down.connect(_told_to_stop, weak=False)
     # Importing torch takes seconds; do it while nobody waits for a run.
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
@@ -93,12 +92,20 @@ def main(argv: Sequence[str] = ()) -> int:
     with lock:
         make_app(settings).worker_main(
             [
-                *("-q", "worker", "--pool=solo", "--loglevel=WARNING"),
+                *("-q", "worker", "--pool=solo"),
                 *("-Q", queues, "-n", f"{settings.name}@%h"),
                 *("--without-gossip", "--without-mingle", "--without-heartbeat", *argv),
             ]
         )
     return 0
+
+
+def _set_up_logging(**_details: Any) -> None:
+    """One readable line an event; a receiver of this signal keeps Celery from replacing it."""
+    line = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S")
+    for name, level in (("celery", logging.WARNING), ("kombu", logging.ERROR), ("httpx2", logging.WARNING)):
+        logging.getLogger(name).setLevel(level)
 
 
 def _told_to_stop(**_details: Any) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ import pytest
 from PIL import Image
 
 from tests.live import ROOT, LiveHub, make_hub
-from training.hubclient import HubApi, HubRefused, NoLongerOurs
+from training.hubclient import HubApi
 
 WORKER_TOKEN = "tyw_journeysjourneysjourneysjourneys"
-CLOCKS = {"HUB_REAPER_SECONDS": "1", "HUB_HEARTBEAT_TIMEOUT_SECONDS": "5"}
+CLOCKS = {"HUB_REAPER_SECONDS": "1", "HUB_HEARTBEAT_TIMEOUT_SECONDS": "6"}
 EVAL = "name: Shades\ntasks:\n- {id: shades, split: test, metric: accuracy}\n"
 
 
@@ -32,6 +33,8 @@ class Yard:
 
     hub: LiveHub
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    resident: subprocess.Popen[bytes] | None = None
+    jobs: subprocess.Popen[bytes] | None = None
 
     @property
     def messages(self) -> Path:
@@ -44,7 +47,7 @@ class Yard:
         """The hub's own worker with beat: it reaps."""
         words = ["-q", "-A", "hub.celery", "worker", "-B", "-Q", "hub", "--pool", "solo", "-n", "hub@%h"]
         extra = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
-        self.spawn("jobs", ["-m", "celery", *words, *extra], self.hub.environment)
+        self.jobs = self.spawn("jobs", ["-m", "celery", *words, *extra], self.hub.environment)
 
     def start_worker(self, home: str = "worker") -> subprocess.Popen[bytes]:
         """A training worker as on a machine of its own: no database, no Django settings."""
@@ -59,6 +62,22 @@ class Yard:
         }
         code = "from training.worker import main; raise SystemExit(main())"
         return self.spawn(home, ["-c", code], environment)
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        """The living training worker, started if there is none: its imports take seconds."""
+        if self.resident is None or self.resident.poll() is not None:
+            self.resident = self.start_worker()
+        return self.resident
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """The training worker takes nothing for a while."""
+        process = self.worker()
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def spawn(self, name: str, words: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         with self.log(name).open("ab") as log:
@@ -107,6 +126,8 @@ class Yard:
             run = self.run(run_id)
             if reached(run):
                 return run
+            if self.jobs is None or self.jobs.poll() is not None:
+                raise AssertionError(f"the hub worker ended: {self.log('jobs').read_text()[-4000:]}")
             time.sleep(0.1)
         logs = {path.name: path.read_text()[-3000:] for path in self.hub.data_dir.glob("test-*.log")}
         raise AssertionError(f"the run is {run['stage']} ({run['activity']}, {run['message']}): {logs}")
@@ -163,6 +184,7 @@ def write_tiny(folder: Path) -> None:
 def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     hub = make_hub(tmp_path_factory.mktemp("yard"), **CLOCKS)
     made = Yard(hub)
+    made.worker()
     try:
         hub.manage(
             "provision", "--data-dir", str(hub.data_dir), "--worker", "journeys", "--token", WORKER_TOKEN
@@ -171,6 +193,8 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
         made.start_jobs()
         yield made
     finally:
+        for process in made.processes:
+            process.send_signal(signal.SIGTERM)
         for process in made.processes:
             made.end(process)
         hub.stop()
@@ -187,16 +211,11 @@ def publish_inputs(hub: LiveHub, folders: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def worker(yard: Yard) -> Iterator[subprocess.Popen[bytes]]:
-    """One training worker for one story."""
-    process = yard.start_worker()
-    yield process
-    yard.end(process)
+def worker(yard: Yard) -> subprocess.Popen[bytes]:
+    """The training worker; a story that ends it leaves the next one to start another."""
+    return yard.worker()
 
 
 @pytest.fixture
 def target() -> str:
     return f"alice/r{random.SystemRandom().randrange(10**12)}"
-
-
-__all__ = ["HubRefused", "NoLongerOurs", "Yard"]

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from huggingface_hub.errors import HfHubHTTPError
 
 from tests.journeys.conftest import WORKER_TOKEN, Yard
 from training.hubclient import HubApi, NoLongerOurs
@@ -50,7 +51,7 @@ def test_a_killed_worker_costs_time_only(yard: Yard, worker: subprocess.Popen[by
     yard.wait_for(run_id, is_training)
     yard.end(worker, signal.SIGKILL)
     assert yard.run(run_id)["stage"] == "RUNNING"  # nobody has noticed yet
-    yard.start_worker()
+    yard.worker()
     run = yard.wait_for_stage(run_id, "COMPLETED", 120)
     assert run["attempt"] == 2
     assert yard.result_commits(run) == [run["resultOid"]]
@@ -66,12 +67,11 @@ def test_a_worker_told_to_stop_hands_the_run_back_at_once(
     yard.end(worker, seconds=10)
     assert worker.returncode == 0
     assert yard.run(run_id)["stage"] == "SCHEDULING"
-    second = yard.start_worker()
+    yard.worker()
     run = yard.wait_for(run_id, lambda run: run["attempt"] == 2 and is_training(run))
     assert run["progress"]["step"] >= before  # it went on from the checkpoint
     yard.api().post(f"/api/runs/{run_id}/cancel", {})
     yard.wait_for_stage(run_id, "CANCELED")
-    yard.end(second)
 
 
 def test_canceled_in_the_middle(yard: Yard, worker: subprocess.Popen[bytes], target: str) -> None:
@@ -84,14 +84,13 @@ def test_canceled_in_the_middle(yard: Yard, worker: subprocess.Popen[bytes], tar
 
 
 def test_a_lost_message_is_sent_again(yard: Yard, target: str) -> None:
-    run_id = yard.submit(target)
-    lost = [path for path in yard.messages.iterdir() if run_id in path.read_text()]
-    assert lost
-    for path in lost:
-        path.unlink()
-    process = yard.start_worker()
+    with yard.asleep():
+        run_id = yard.submit(target)
+        lost = [path for path in yard.messages.iterdir() if run_id in path.read_text()]
+        assert lost
+        for path in lost:
+            path.unlink()
     yard.wait_for_stage(run_id, "COMPLETED")
-    yard.end(process)
 
 
 def test_the_hub_may_restart_under_a_run(yard: Yard, worker: subprocess.Popen[bytes], target: str) -> None:
@@ -105,46 +104,43 @@ def test_the_hub_may_restart_under_a_run(yard: Yard, worker: subprocess.Popen[by
 
 
 def test_a_worker_that_died_after_publishing_publishes_no_second_time(yard: Yard, target: str) -> None:
-    run_id = yard.submit(target)
-    first = claim(yard, run_id)
-    manifest = {"run": run_id, "metrics": {"val/accuracy": 0.5}, "seconds": {"total": 1}}
-    stock = yard.hub.api()
-    stock.token = first["token"]
-    published = stock.upload_file(
-        path_or_fileobj=json.dumps(manifest).encode(),
-        path_in_repo="run.json",
-        repo_id=target,
-        commit_message="Fine-tune",
-        commit_description=f"Run {run_id}",
-    )
-    process = yard.start_worker()  # the first attempt says no more
-    run = yard.wait_for_stage(run_id, "COMPLETED")
+    with yard.asleep():
+        run_id = yard.submit(target)
+        first = claim(yard, run_id)
+        manifest = {"run": run_id, "metrics": {"val/accuracy": 0.5}, "seconds": {"total": 1}}
+        stock = yard.hub.api()
+        stock.token = first["token"]
+        published = stock.upload_file(
+            path_or_fileobj=json.dumps(manifest).encode(),
+            path_in_repo="run.json",
+            repo_id=target,
+            commit_message="Fine-tune",
+            commit_description=f"Run {run_id}",
+        )
+    run = yard.wait_for_stage(run_id, "COMPLETED")  # though the first attempt said no more
     assert (run["attempt"], run["resultOid"]) == (2, published.oid)
     assert run["summary"]["metrics"] == {"val/accuracy": 0.5}
     assert len(yard.result_commits(run)) == 1
-    yard.end(process)
 
 
 def test_a_cut_off_worker_can_neither_publish_nor_report(yard: Yard, target: str) -> None:
-    run_id = yard.submit(target)
-    first = claim(yard, run_id)
-    yard.wait_for(run_id, lambda run: run["stage"] == "SCHEDULING", 30)
-    second = claim(yard, run_id)
-    assert second["attempt"] == 2
-    stock = yard.hub.api()
-    stock.token = first["token"]
-    with pytest.raises(Exception, match="401"):
-        stock.upload_file(path_or_fileobj=b"late", path_in_repo="late.txt", repo_id=target)
-    for what in ("report", "finish"):
-        with pytest.raises(NoLongerOurs):
-            HubApi(yard.hub.url, first["token"]).post(f"/api/runs/{run_id}/{what}", {"attempt": 1})
-    assert "late.txt" not in yard.hub.api().list_repo_files(target)
-    yard.api().post(f"/api/runs/{run_id}/cancel", {})
+    with yard.asleep():
+        run_id = yard.submit(target)
+        first = claim(yard, run_id)
+        yard.wait_for(run_id, lambda run: run["stage"] == "SCHEDULING", 30)
+        assert claim(yard, run_id)["attempt"] == 2
+        stock = yard.hub.api()
+        stock.token = first["token"]
+        with pytest.raises(HfHubHTTPError, match="401"):
+            stock.upload_file(path_or_fileobj=b"late", path_in_repo="late.txt", repo_id=target)
+        for what in ("report", "finish"):
+            with pytest.raises(NoLongerOurs):
+                HubApi(yard.hub.url, first["token"]).post(f"/api/runs/{run_id}/{what}", {"attempt": 1})
+        assert "late.txt" not in yard.hub.api().list_repo_files(target)
+        yard.api().post(f"/api/runs/{run_id}/cancel", {})
 
 
 def test_of_many_workers_one_gets_it(yard: Yard, target: str) -> None:
-    run_id = yard.submit(target)
-
     def attempt(_: int) -> bool:
         try:
             claim(yard, run_id)
@@ -152,9 +148,11 @@ def test_of_many_workers_one_gets_it(yard: Yard, target: str) -> None:
             return False
         return True
 
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(attempt, range(16))) == 1
-    yard.api().post(f"/api/runs/{run_id}/cancel", {})
+    with yard.asleep():
+        run_id = yard.submit(target)
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(attempt, range(16))) == 1
+        yard.api().post(f"/api/runs/{run_id}/cancel", {})
 
 
 def test_broken_data_is_the_users_fault_in_words(
