@@ -6,6 +6,7 @@ DATA ?= data
 JOBS ?= 2
 ARGS ?=
 PY = .venv/bin/python
+ROOMS = hub accounts models_app runs training
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test check fix types migrations bench clean
@@ -27,18 +28,19 @@ test: setup ## run every test, browser stories included (ARGS="tests/accounts -x
 	@$(PY) -m pytest -n $(JOBS) --dist loadfile -q -rs $(ARGS)
 
 check: setup ## what is true without running anything: style, format, types, walls, migrations
-	@$(PY) -m ruff check .
-	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy hub accounts models_app runs training
-	@.venv/bin/lint-imports
-	@$(PY) manage.py makemigrations --check --dry-run
+	@status=0; \
+	for step in "-m ruff check ." "-m ruff format --check ." "-m mypy $(ROOMS)" \
+	    "-c 'from importlinter.cli import lint_imports_command as lint; lint()'" \
+	    "manage.py makemigrations --check --dry-run"; do \
+	    echo "== $$step"; eval "$(PY) $$step" || status=1; \
+	done; exit $$status
 
 fix: setup ## let ruff repair style and format
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
 types: setup ## type-check alone
-	@$(PY) -m mypy hub accounts models_app runs training
+	@$(PY) -m mypy $(ROOMS)
 
 migrations: setup ## write migrations for changed tables
 	@$(PY) manage.py makemigrations

@@ -40,6 +40,24 @@ def create_organization(
 
 
 @transaction.atomic
+def change_organization(
+    actor: Actor,
+    *,
+    organization: Organization,
+    fullname: str,
+    website: str,
+    details: str,
+    private_by_default: bool,
+) -> None:
+    """Change what others see of it and how its repos start; repos made earlier stay as they are."""
+    _require_admin(actor, organization)
+    organization.fullname, organization.website = fullname, website
+    organization.details, organization.private_by_default = details, private_by_default
+    organization.full_clean()
+    organization.save()
+
+
+@transaction.atomic
 def set_member(actor: Actor, *, organization: Organization, user: User, role: str) -> Membership:
     """Add a member or change a role; an organization keeps at least one admin."""
     _require_admin(actor, organization)
@@ -66,6 +84,18 @@ def change_profile(actor: Actor, *, fullname: str, bio: str, email: str) -> User
     user.fullname, user.bio, user.email = fullname, bio, email
     user.full_clean(exclude=["password"])
     user.save(update_fields=["fullname", "bio", "email", "email_verified"])
+    return user
+
+
+@transaction.atomic
+def change_password(actor: Actor, *, old: str, new: str) -> User:
+    """A new password for somebody who knows the old one; every other session of theirs ends."""
+    user = _person(actor)
+    if not user.check_password(old):
+        raise ValidationError("This is not your password.", code="old")
+    validate_password(new, user)
+    user.set_password(new)
+    user.save(update_fields=["password"])
     return user
 
 

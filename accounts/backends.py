@@ -31,7 +31,7 @@ class AccountBackend(ModelBackend):
         user = super().authenticate(request, username=stored or username, password=password)
         if request is not None:
             (throttle.note_failure if user is None else throttle.forget_failures)(request, username)
-        return user  # type: ignore[return-value]
+        return user
 
     def user_can_authenticate(self, user: Any) -> bool:
         """Asked at login and on every request of a session, so suspending works at once."""

@@ -56,6 +56,24 @@ class SignUpForm(forms.Form):
     )
 
 
+class PasswordForm(forms.Form):
+    """The password in use and the one to come."""
+
+    old = forms.CharField(
+        label=_("Current password"),
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new = forms.CharField(
+        label=_("New password"),
+        max_length=1000,
+        strip=False,
+        help_text=password_validators_help_text_html,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
 class ProfileForm(forms.ModelForm):
     """What others see, and the address the hub writes to."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from accounts import views
+from accounts import organizations, views
 
 urlpatterns = [
     path("login", views.log_in, name="login"),
@@ -13,6 +13,14 @@ urlpatterns = [
     path("logout", views.log_out, name="logout"),
     path("settings", RedirectView.as_view(pattern_name="settings")),
     path("settings/profile", views.profile_settings, name="settings"),
+    path("settings/password", views.password, name="password"),
     path("settings/tokens", views.tokens, name="tokens"),
     path("settings/tokens/<int:pk>/revoke", views.revoke, name="token-revoke"),
+    path("settings/organizations", organizations.organizations, name="organizations"),
+    path("settings/organizations/<str:name>", organizations.organization, name="organization-settings"),
+    path(
+        "settings/organizations/<str:name>/members/<str:username>/remove",
+        organizations.remove_member,
+        name="member-remove",
+    ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.forms import Form
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, throttle
 from accounts.actor import Actor
-from accounts.forms import LoginForm, ProfileForm, SignUpForm, TokenForm
+from accounts.forms import LoginForm, PasswordForm, ProfileForm, SignUpForm, TokenForm
 from accounts.models import AccessToken, TokenRole, User
 from accounts.tokens import living_tokens
 
@@ -87,6 +87,31 @@ def profile_settings(request: PersonRequest) -> HttpResponse:
         messages.success(request, _("Saved."))
         return redirect("settings")
     return render(request, "accounts/profile_settings.html", {"form": form})
+
+
+@never_cache
+@login_required
+@sensitive_post_parameters("old", "new")
+@require_http_methods(["GET", "POST"])
+def password(request: PersonRequest) -> HttpResponse:
+    """Context: `form`. Guessing through a borrowed session is slowed down as at the door."""
+    form, status, name = PasswordForm(request.POST or None), 200, request.user.username
+    if request.method == "POST" and form.is_valid():
+        if not throttle.may_try(request, name):
+            form.add_error(None, _(TOO_MANY))
+            status = 429
+        else:
+            try:
+                user = actions.change_password(request.actor, **form.cleaned_data)
+                update_session_auth_hash(request, user)
+                messages.success(request, _("Your password is changed; other browsers are signed out."))
+                return redirect("settings")
+            except ValidationError as error:
+                wrong = any(one.code == "old" for one in error.error_list)
+                if wrong:
+                    throttle.note_failure(request, name)
+                form.add_error("old" if wrong else "new", error)
+    return render(request, "accounts/password.html", {"form": form}, status=status)
 
 
 @never_cache

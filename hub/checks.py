@@ -50,7 +50,7 @@ def check_served_to_others(app_configs: Any, **kwargs: Any) -> list[CheckMessage
         found.append(Warning("HUB_PUBLIC_URL is plain http: tokens travel in the open.", id="hub.W001"))
     if "*" in settings.ALLOWED_HOSTS:
         found.append(Warning("HUB_ALLOWED_HOSTS is *: name the hub's host.", id="hub.W002"))
-    on_postgres = "postgresql" in settings.DATABASES["default"]["ENGINE"]
+    on_postgres = "postgresql" in str(settings.DATABASES["default"]["ENGINE"])
     if settings.HUB_BROKER_URL.startswith("filesystem:") and on_postgres:
         found.append(Warning("A filesystem broker reaches workers on this machine only.", id="hub.W003"))
     return found
