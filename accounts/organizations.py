@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_POST
@@ -107,12 +107,9 @@ def organization(request: PersonRequest, name: str) -> HttpResponse:
 @require_POST
 def remove_member(request: PersonRequest, name: str, username: str) -> HttpResponse:
     """End somebody's membership, or one's own."""
-    group = Organization.objects.filter(namespace__name__iexact=name, memberships__user=request.user).first()
-    member = (
-        group and group.memberships.filter(user__username__iexact=username).select_related("user").first()
-    )
-    if group is None or member is None:
-        raise Http404
+    own = Organization.objects.filter(namespace__name__iexact=name, memberships__user=request.user)
+    group = get_object_or_404(own.select_related("namespace"))
+    member = get_object_or_404(group.memberships.select_related("user"), user__username__iexact=username)
     try:
         actions.remove_member(request.actor, organization=group, user=member.user)
     except ValidationError as error:
