@@ -110,3 +110,9 @@ def test_search_narrows_what_it_is_given(shelf: User, bob: User) -> None:
     repo_of(bob, "resnet-of-bob", private=True)
     visible = Repo.objects.visible_to(session(shelf))
     assert "resnet-of-bob" not in [repo.name for repo in search_repos(visible, "resnet")]
+
+
+def test_the_ranking_is_made_once_for_all_rows(shelf: User) -> None:
+    # Asked row by row, bm25 counts the whole table each time: 5,000 repos took ten seconds.
+    plan = search_repos(Repo.objects.all(), "resnet").explain()
+    assert "MATERIALIZE hits" in plan
