@@ -10,6 +10,7 @@ from models_app.content.card_rules import COMMON_RULES, DATASET_RULES, MODEL_RUL
 from models_app.content.yaml_text import BadYaml, load_plain_yaml, storable_text
 
 MAX_CARD_CHARS = 1024 * 1024
+MAX_MESSAGES = 50
 EMPTY_METADATA = "empty or missing yaml metadata in repo card"
 _OPENING = re.compile(r"\s*---(?:\r\n|\r|\n)")
 _CLOSING = re.compile(r"(?:^|\r\n|\r|\n)---[ \t]*(?:\r\n|\n|\Z)")
@@ -65,4 +66,4 @@ def validate_card(text: str, repo_type: str = "model") -> tuple[list[str], list[
             rule(name, card.metadata[name], errors, warnings)
     if card.metadata.get("license") == "other" and not card.metadata.get("license_name"):
         warnings.append('"license_name" should name the licence when "license" is other')
-    return errors, warnings
+    return errors[:MAX_MESSAGES], warnings[:MAX_MESSAGES]

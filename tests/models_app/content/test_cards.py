@@ -111,6 +111,11 @@ def test_datasets_have_their_own_rules() -> None:
     ]
 
 
+def test_a_thousand_mistakes_are_told_by_the_first_fifty() -> None:
+    errors, _ = validate_card(card(f"tags: [{'1, ' * 1000}]"))
+    assert len(errors) == 50
+
+
 def test_license_other_asks_for_its_name() -> None:
     assert validate_card(card("license: other"))[1] == [
         '"license_name" should name the licence when "license" is other'
