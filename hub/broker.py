@@ -21,14 +21,14 @@ from kombu.utils.json import dumps, loads
 class Channel(filesystem.Channel):
     """Writes under another name and renames; what cannot be read is dropped, as a lost message would be."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         name = f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         path = os.path.join(self.data_folder_out, name)
         with open(f"{path}.tmp", "wb") as file:
             file.write(str_to_bytes(dumps(payload)))
         os.replace(f"{path}.tmp", path)
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: Any = None) -> Any:
         for name in sorted(os.listdir(self.data_folder_in)):
             if name.partition(".")[2] != f"{queue}.msg":
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import socket
 import urllib.error
 import urllib.request
@@ -31,6 +32,12 @@ def claim_data_dir(data_dir: Path) -> IO[str]:
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
+
+
+def empty_tmp(tmp_dir: Path) -> None:
+    """Forget what an earlier hub was killed in the middle of; called with the directory claimed."""
+    shutil.rmtree(tmp_dir, ignore_errors=True)
+    tmp_dir.mkdir(parents=True, exist_ok=True)
 
 
 def open_listener(host: str, port: int) -> socket.socket:

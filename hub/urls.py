@@ -1,4 +1,4 @@
-"""The order of the doors: health, admin, the wire, runs, accounts, and last the pages with their catch-all."""
+"""The order of the doors: health, admin, the wire, runs, accounts, last the pages with their catch-all."""
 
 from __future__ import annotations
 

@@ -117,6 +117,16 @@ def test_a_crashed_web_comes_back_on_the_same_port(served: Served) -> None:
     assert served.get("/healthz") == 200
 
 
+def test_what_an_earlier_hub_was_killed_in_the_middle_of_is_forgotten(tmp_path: Path) -> None:
+    left = tmp_path / "data" / "tmp" / "xorb-half-written"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    hub = Served(tmp_path / "data", "--no-workers")
+    hub.wait_until_up()
+    hub.end()
+    assert not left.exists()
+
+
 def test_a_taken_port_is_refused_in_words(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

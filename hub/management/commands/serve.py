@@ -18,7 +18,7 @@ from accounts.tokens import mint_token, revoke_token
 from hub import processes
 from hub.migrating import migrate_if_needed
 from hub.provisioning import UserWish
-from hub.serving import answers, claim_data_dir, open_listener, public_url_for
+from hub.serving import answers, claim_data_dir, empty_tmp, open_listener, public_url_for
 from hub.supervisor import POLL_SECONDS, Supervisor, describe_status
 from runs.workers import enroll_worker
 
@@ -57,9 +57,10 @@ class Command(BaseCommand):
         self.supervisor = Supervisor(print_line=self._print)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.supervisor.request_stop)
-        settings.HUB_TMP_DIR.mkdir(parents=True, exist_ok=True)
+        empty_tmp(settings.HUB_TMP_DIR)
         if migrate_if_needed():
             self.supervisor.say("database brought up to date")
+        connections.close_all()  # the supervisor itself has no use for one
         self._start_web(listener, options["no_workers"])
         if not self.supervisor.stops and not self.supervisor.failed:
             self._print(f"Tuneyard is up at {self.url}")
