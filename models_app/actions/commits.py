@@ -57,13 +57,15 @@ def commit(
     """
     message = _message(summary, description)
     store = git_store(repo)
-    staged = _stage_all(store, operations)
+    # All that is slow happens before the lock: other writers wait for the tree, the index and the branch
+    # only.
+    staged = [stage(store, operation) for operation in _with_sizes(repo, _stage_all(store, operations))]
     with transaction.atomic():
         row = lock_repo(actor, repo)
         head = _head(store, branch, parent)
         oid = build_commit(
             store,
-            operations=_with_sizes(row, staged),
+            operations=staged,
             parent=head,
             author=author_of(actor),
             message=message,
@@ -112,7 +114,8 @@ def _stage_all(store: GitStore, operations: Iterable[Operation]) -> list[Operati
     for operation in operations:
         if len(staged) >= MAX_OPERATIONS:
             raise InvalidInput(f"One commit may change at most {MAX_OPERATIONS} files; split it.")
-        staged.append(stage(store, _pointer_as_such(operation)))
+        pointed = _pointer_as_such(operation)
+        staged.append(pointed if isinstance(pointed, AddPointer) else stage(store, pointed))
     return staged
 
 

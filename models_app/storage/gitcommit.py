@@ -54,7 +54,10 @@ def stage(store: GitStore, operation: Operation) -> Operation:
     check_path(operation.path)
     if isinstance(operation, AddFile):
         oid = store.repository.create_blob(operation.content)
-        return AddBlob(operation.path, str(oid), len(operation.content))
+        return AddBlob(operation.path, str(oid))
+    if isinstance(operation, AddPointer) and operation.size is not None:
+        pointer = format_pointer(Pointer(operation.sha256, operation.size))
+        return AddBlob(operation.path, str(store.repository.create_blob(pointer)), is_pointer=True)
     return operation
 
 
@@ -77,9 +80,10 @@ def build_commit(
     editor = TreeEditor(repository, base)
     pointers = []
     for operation in operations:
-        _apply(store, editor, stage(store, operation))
-        if isinstance(operation, AddPointer):
-            pointers.append(operation.path)
+        staged = stage(store, operation)
+        _apply(store, editor, staged)
+        if isinstance(staged, AddBlob) and staged.is_pointer:
+            pointers.append(staged.path)
     if pointers and attributes is not None:
         before = editor.read(".gitattributes") or b""
         after = attributes(before, pointers)
@@ -110,10 +114,8 @@ def _apply(store: GitStore, editor: TreeEditor, operation: Operation) -> None:
     match operation:
         case AddBlob(path, oid):
             editor.put(path, pygit2.Oid(hex=oid))
-        case AddPointer(path, sha256, size):
-            if size is None:
-                raise ValueError("the size of a pointer must be known before it is written")
-            editor.put(path, store.repository.create_blob(format_pointer(Pointer(sha256, size))))
+        case AddPointer():
+            raise ValueError("the size of a pointer must be known before it is written")
         case CopyFile(path, source_path, source_oid):
             source = store.entry(source_oid, source_path)
             if source is None or not source.is_file:

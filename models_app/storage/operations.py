@@ -22,11 +22,12 @@ class AddFile:
 
 @dataclass(frozen=True)
 class AddBlob:
-    """Put a blob that is already in the object store at `path`."""
+    """Put a blob that is already in the object store at `path`; `is_pointer` when it is a large file's
+    pointer."""
 
     path: str
     oid: str
-    size: int
+    is_pointer: bool = False
 
 
 @dataclass(frozen=True)
