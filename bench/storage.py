@@ -4,9 +4,9 @@
     python -m bench.storage --children 2 for a quick look
 
 A ResNet-50 (102 MB of weights that hardly compress) and children whose heads differ, written by the engine's
-own writer as a head-only run writes them, go through a hub of their own on an empty data directory. Every upload
-and every download is a process with a fresh home, so that what is measured is the hub's deduplication and not
-the client's memory of what it sent. Counted is every file under the data directory: git, database, logs.
+own writer as a head-only run writes them, go through a hub of their own on an empty data directory. Every
+upload and every download is a process with a fresh home, so that what is measured is the hub's deduplication
+and not the client's memory of what it sent. Counted is every file under the data directory: git, database, logs.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def summary(found: dict[str, Any]) -> dict[str, Any]:
-    """Growth of the data directory against the base file's length; the larger of lengths and blocks counts."""
+    """Growth of the data directory against the base's file; the larger of lengths and blocks counts."""
     base = found["file_bytes"]["base"]
     last = found["steps"][-1]
     length = last["bytes"] - found["empty"][0]
@@ -211,15 +211,16 @@ def markdown(found: dict[str, Any], numbers: dict[str, Any], where: dict[str, An
 
 `python -m bench.storage` · {where["when"]} · {where["processor"]}, {where["cores"]} cores
 
-A ResNet-50 and {children} head-only children, uploaded by the stock client, each from a fresh home. Everything
-under the data directory counts: xorbs, git repositories, database, logs.
+A ResNet-50 and {children} head-only children, uploaded by the stock client, each from a fresh home.
+Everything under the data directory counts: xorbs, git repositories, database, logs.
 
 {report.table(["repo", "model.safetensors", "data directory grew by", "downloads byte-identical"], rows)}
 
 Published: {numbers["all_file_bytes"] / 1e6:.1f} MB. Stored: {numbers["stored_bytes"] / 1e6:.1f} MB of file
 lengths, {numbers["stored_blocks"] / 1e6:.1f} MB of disk blocks: **{numbers["ratio"]:.3f}×** the base's file
-(bound: {BOUND}), {numbers["ratio_to_stored_base"]:.3f}× what the base alone takes in the hub.
-At the end, hub stopped: {parts}.
+(bound: {BOUND}), {numbers["ratio_to_stored_base"]:.3f}× what the base alone takes in the hub. That is with the
+hub running; stopped, its write-ahead log folded in, {numbers["stored_bytes_after_stop"] / 1e6:.1f} MB stay:
+{parts}.
 """
 
 

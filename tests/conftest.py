@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import training  # noqa: F401 (before torch is loaded: it tells torch's threads not to spin on shared cores)
 from tests.live import LiveHub, make_hub
 
 if TYPE_CHECKING:
