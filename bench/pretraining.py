@@ -1,4 +1,4 @@
-"""Fine-tuning against training from scratch: the same recipe, budget and seeds, only the first weights differ.
+"""Fine-tuning against training from scratch: the same recipe, budget and seeds, other first weights.
 
     python -m bench.pretraining            6 minutes on two quiet cores; writes its part of docs/results.md
     python -m bench.pretraining --quick    one seed on few images, to see that it runs; leaves docs/ alone
@@ -100,8 +100,8 @@ def markdown(found: dict[str, Any], numbers: dict[str, float], where: dict[str, 
     recipe, images = found["recipe"], found["runs"]["pretrained"][0]["images"]
     optim, size = recipe["optim"], recipe["dataset"]["image_size"]
     return f"""MobileNetV2 on MNIST-5k, all layers learning, {optim["epochs"]} epochs of batches of
-{optim["batch_size"]}, {optim["name"]} at {optim["lr"]:g}, {size} × {size} pixels; accuracy on the {images:,} images
-of the benchmark's test split. Both rows have the same budget; only the first weights differ.
+{optim["batch_size"]}, {optim["name"]} at {optim["lr"]:g}, {size} × {size} pixels; accuracy on the {images:,}
+images of the benchmark's test split. Both rows have the same budget; only the first weights differ.
 
 {report.table(head, rows)}
 

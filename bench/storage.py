@@ -6,7 +6,7 @@
 A ResNet-50 (102 MB of weights that hardly compress) and children whose heads differ, written by the engine's
 own writer as a head-only run writes them, go through a hub of their own on an empty data directory. Every
 upload and every download is a process with a fresh home, so that what is measured is the hub's deduplication
-and not the client's memory of what it sent. Counted is every file under the data directory: git, database, logs.
+and not the client's memory of what it sent. Counted is every file under the data directory.
 """
 
 from __future__ import annotations
@@ -218,8 +218,8 @@ Everything under the data directory counts: xorbs, git repositories, database, l
 
 Published: {numbers["all_file_bytes"] / 1e6:.1f} MB. Stored: {numbers["stored_bytes"] / 1e6:.1f} MB of file
 lengths, {numbers["stored_blocks"] / 1e6:.1f} MB of disk blocks: **{numbers["ratio"]:.3f}×** the base's file
-(bound: {BOUND}), {numbers["ratio_to_stored_base"]:.3f}× what the base alone takes in the hub. That is with the
-hub running; stopped, its write-ahead log folded in, {numbers["stored_bytes_after_stop"] / 1e6:.1f} MB stay:
+(bound: {BOUND}), {numbers["ratio_to_stored_base"]:.3f}× what the base alone takes in the hub. That is
+with the hub running; stopped, its write-ahead log folded in, {numbers["stored_bytes_after_stop"] / 1e6:.1f} MB stay:
 {parts}.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-# A thread of torch that waits for its neighbours spins, by default for so long that on cores shared with others
+# A thread of torch that waits for its neighbours spins, by default so long that on cores shared with others
 # whole time slices go: a training step on two busy cores took 5 s instead of 0.7 s. A short spin keeps what
 # spinning is good for. libgomp reads this once, when torch is loaded; whoever has set it is obeyed.
 if "OMP_WAIT_POLICY" not in os.environ:
