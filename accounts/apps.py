@@ -7,4 +7,5 @@ from django.apps import AppConfig
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+    verbose_name = "Who is here"
     default_auto_field = "django.db.models.BigAutoField"

@@ -43,7 +43,7 @@ class OrganizationForm(forms.ModelForm):
         fields = ("fullname", "website", "details", "private_by_default")
         labels: ClassVar = {
             "fullname": lazy("Full name"),
-            "details": lazy("About it"),
+            "details": lazy("In a sentence"),
             "private_by_default": lazy("New repos start private unless their creator says otherwise"),
         }
 

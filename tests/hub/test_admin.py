@@ -63,6 +63,7 @@ def test_the_desk_is_branded(desk: Client) -> None:
     page = desk.get("/admin/").text
     assert "Tuneyard" in page
     assert "Django administration" not in page
+    assert "css/desk.css" in page
 
 
 def test_every_list_and_every_row_opens(desk: Client, world: dict[str, object]) -> None:
