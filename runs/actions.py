@@ -99,6 +99,8 @@ def retry(actor: Actor, *, run: Run) -> Run:
 
 
 def _insert(actor: Actor, frozen: Frozen, target: Repo, flavor: str) -> Run:
+    assert actor.user is not None  # the gate let nobody anonymous write to the target
+    assert actor.user is not None  # `submit` has refused anonymous callers
     run = Run.objects.create(
         namespace=target.namespace,
         created_by=actor.user,

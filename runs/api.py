@@ -33,7 +33,7 @@ LIST_LIMIT = 100
 class RunAPIView(HubAPIView):
     """Adds the refusals of runs to the wire's."""
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         if isinstance(exc, RecipeError):
             problems = [{"field": problem.field, "message": problem.message} for problem in exc.problems]
             return error_response(422, exc.message, problems=problems)

@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,7 +30,7 @@ class Outcome:
 
     labels: list[str]
     metrics: Mapping[str, float]
-    history: list[Mapping[str, float]]
+    history: Sequence[Mapping[str, float]]
     seconds: Mapping[str, float]
     evaluation: Mapping[str, Any] | None = None
     proof: Mapping[str, str] = field(default_factory=dict)

@@ -56,7 +56,7 @@ class RepoQuerySet(models.QuerySet["Repo"]):
 
 
 class Repo(models.Model):
-    """A bare git repository and what the hub knows about it. Its directory is named by `uuid`: renames move nothing."""
+    """A bare git repository and what the hub knows of it; its directory is named by `uuid`."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     repo_type = models.CharField(max_length=8, choices=RepoType.choices)
@@ -87,6 +87,10 @@ class Repo(models.Model):
     def __str__(self) -> str:
         return f"{self.repo_type} {self.repo_id}"
 
+    def get_absolute_url(self) -> str:
+        """The repo's page, without the host."""
+        return f"/{self.url_prefix}{self.repo_id}"
+
     @property
     def repo_id(self) -> str:
         """`namespace/name`, in the stored case."""
@@ -96,7 +100,3 @@ class Repo(models.Model):
     def url_prefix(self) -> str:
         """What stands before the id in page and file URLs: empty for models, `datasets/` for datasets."""
         return "" if self.repo_type == RepoType.MODEL else f"{self.repo_type}s/"
-
-    def get_absolute_url(self) -> str:
-        """The repo's page, without the host."""
-        return f"/{self.url_prefix}{self.repo_id}"
