@@ -53,6 +53,8 @@ def read_split(
     if len(labels) > MAX_CLASSES:
         raise UserError("data:too-many-classes", f"The data set has more than {MAX_CLASSES:,} classes.")
     index_of = {label: index for index, label in enumerate(labels)}
+    if len(index_of) != len(labels):
+        raise UserError("data:bad-label", "The data set declares two classes of the same name.")
     return Split(name, labels, [index_of[label] for label in classes], rows)
 
 

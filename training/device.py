@@ -38,19 +38,20 @@ def reproducible(seed: int, deterministic: bool) -> Iterator[None]:
     if deterministic:
         # cuBLAS reads it when its context is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    before = torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark
     # typed Any: torch sets this attribute up at run time
     memory: Any = torch.utils.deterministic
     filled = memory.fill_uninitialized_memory
     # Nothing here reads memory before writing it; filling it anyway costs a tenth of every step.
     memory.fill_uninitialized_memory = False
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    # The same switch as use_deterministic_algorithms, which imports the compiler: seconds for nothing here.
+    torch.set_deterministic_debug_mode("warn" if deterministic else "default")
     torch.backends.cudnn.benchmark = not deterministic
     seed_everything(seed)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0])
+        torch.set_deterministic_debug_mode(before[0])
         memory.fill_uninitialized_memory = filled
         torch.backends.cudnn.benchmark = before[1]
 

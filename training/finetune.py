@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from training.batches import EVAL_BATCH, Batches, epoch_order
 from training.device import describe, pick_device, reproducible, step_seed, train_dtype
 from training.errors import Interrupted, UserError
 from training.headstep import HeadStep
-from training.inputs import Prepared, prepare
+from training.inputs import PIXELS, Prepared, prepare
 from training.optim import lr_factor, make_optimizer, parameter_groups, set_lr
 from training.recipe import Recipe
 from training.reporting import Reporter
@@ -92,6 +93,8 @@ def finetune(
     except torch.OutOfMemoryError:
         text = "The GPU ran out of memory; choose a smaller optim.batch_size and more optim.grad_accum_steps."
         raise UserError("train:out-of-memory", text) from None
+    finally:
+        shutil.rmtree(work_dir / PIXELS, ignore_errors=True)
     reporter.stage("save")
     model_dir = work_dir / "model"
     # From random weights nothing of the base file is left, but its order keeps files of one family alike.

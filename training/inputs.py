@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ from training.recipe import Recipe
 from training.reporting import Reporter
 from training.tasks import make_task
 from training.tasks.base import Task
+
+PROGRESS_SECONDS = 5.0
+# Where pixels lie that do not fit in memory; of no use after the run.
+PIXELS = "pixels"
 
 
 @dataclass
@@ -105,7 +110,7 @@ def _decode(
     split: Split, rows: list[int], network: Network, augment: str, work_dir: Path, check: Callable[[], None]
 ) -> Batches:
     # Two tensors may come from one split (a holdout): each needs a file of its own.
-    scratch = work_dir / "pixels" / hashlib.sha256(str(rows[:1000]).encode()).hexdigest()[:16]
+    scratch = work_dir / PIXELS / hashlib.sha256(str(rows[:1000]).encode()).hexdigest()[:16]
     pixels = load_pixels(split, rows, network.spec.geometry, scratch=scratch, check=check)
     targets = torch.tensor([split.targets[row] for row in rows])
     return Batches(pixels, targets, network.spec, augment)
@@ -132,7 +137,7 @@ def _to_features(
             itertools.chain.from_iterable(normalized(part, spec, device) for part in parts),
             n=sum(map(len, parts)),
             device=device,
-            progress=lambda done, total: None,
+            progress=_progress_log(reporter),
             check=reporter.check,
         )
 
@@ -144,6 +149,19 @@ def _to_features(
     cut = len(train)
     rest = Batches(table[cut:], val.targets, None) if val is not None else None
     return Batches(table[:cut], train.targets, None), rest
+
+
+def _progress_log(reporter: Reporter) -> Callable[[int, int], None]:
+    """A line now and then, so that a long inference pass does not look like a hang."""
+    told = time.monotonic()
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= PROGRESS_SECONDS:
+            told = time.monotonic()
+            reporter.log(f"features of {done} of {total} images")
+
+    return progress
 
 
 def _same_classes(split: Split, labels: list[str]) -> Split:

@@ -145,6 +145,25 @@ def test_a_label_beyond_the_declared_names_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path).message == text
 
 
+def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+    table = pa.table({"image": [png()], "label": [0]})
+    info = json.dumps({"info": {"features": {"label": {"names": ["a", "a"]}}}})
+    write_table(tmp_path, "train.parquet", table.replace_schema_metadata({"huggingface": info}))
+    assert refusal(tmp_path).message == "The data set declares two classes of the same name."
+
+
+def test_what_does_not_fit_in_memory_lies_in_a_file(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = read_split(images, "train")
+    rows = range(0, len(split), 3)
+    small = load_pixels(split, rows, GEOMETRY, scratch=tmp_path)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("training.data.MEMORY_BYTES", 100)
+    assert (load_pixels(split, rows, GEOMETRY, scratch=tmp_path) == small).all()
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [small.numel()]
+
+
 def test_missing_parquet_cells_and_columns(tmp_path: Path) -> None:
     write_table(tmp_path, "train.parquet", pa.table({"image": [png(), None], "label": [0, 1]}))
     assert refusal(tmp_path).message == "There is no image in train.parquet, row 2."

@@ -174,6 +174,15 @@ def test_frozen_tensors_are_the_bases_own_bytes(
         assert same == (not name.startswith(learnt)), name
 
 
+def test_large_data_leaves_no_scratch_file(
+    base: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run(recipe(), base, images, tmp_path / "memory")
+    monkeypatch.setattr("training.data.MEMORY_BYTES", 100)
+    assert_same_weights(run(recipe(), base, images, tmp_path / "disk"), expected)
+    assert {path.name for path in (tmp_path / "disk").iterdir()} == {"model"}
+
+
 def test_early_stopping_keeps_the_best_weights(base: Path, images: Path, tmp_path: Path) -> None:
     given = recipe(optim={"epochs": 50}, early_stopping={"patience": 2})
     listener = Listener()
