@@ -219,8 +219,8 @@ Everything under the data directory counts: xorbs, git repositories, database, l
 Published: {numbers["all_file_bytes"] / 1e6:.1f} MB. Stored: {numbers["stored_bytes"] / 1e6:.1f} MB of file
 lengths, {numbers["stored_blocks"] / 1e6:.1f} MB of disk blocks: **{numbers["ratio"]:.3f}×** the base's file
 (bound: {BOUND}), {numbers["ratio_to_stored_base"]:.3f}× what the base alone takes in the hub. That is
-with the hub running; stopped, its write-ahead log folded in, {numbers["stored_bytes_after_stop"] / 1e6:.1f} MB stay:
-{parts}.
+with the hub running; stopped, its write-ahead log folded in,
+{numbers["stored_bytes_after_stop"] / 1e6:.1f} MB stay: {parts}.
 """
 
 
