@@ -1,4 +1,4 @@
-"""A real hub in a process of its own, for stock clients and browsers: gunicorn, SQLite, one data directory."""
+"""A real hub in a process of its own, for stock clients and browsers."""
 
 from __future__ import annotations
 
@@ -105,8 +105,9 @@ class LiveHub:
         """Start the web process and wait until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "hub.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", "1",
-                 "--worker-class", "gthread", "--threads", "16", "--timeout", "120", "--log-level", "warning",
+                [sys.executable, "-m", "gunicorn", "hub.wsgi", "--bind", f"127.0.0.1:{self.port}",
+                 "--workers", "1", "--worker-class", "gthread", "--threads", "16", "--timeout", "120",
+                 "--log-level", "warning",
                  "--limit-request-line", "8190", "--no-control-socket"],
                 env=self.environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip

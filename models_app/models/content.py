@@ -1,4 +1,4 @@
-"""Large files: xorbs hold chunks, a file is its list of terms, a RepoFile is the permission to refer to it."""
+"""Large files: xorbs hold chunks, a file is its list of terms, a RepoFile is leave to refer to it."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ class RepoCard(models.Model):
     dtype_counts = models.JSONField(default=dict)
     summary = models.CharField(max_length=300, blank=True)
     html = models.TextField(blank=True)
-    # datasets: {"splits": [{"name", "rows"}], "classes": [{"label", "count"}], "images": [{"label", "url"|"row"}]}
+    # datasets: {"splits": [{"name", "rows"}], "classes": [{"label", "count"}],
+    # "images": [{"label", "src"}], "problems": []}
     preview = models.JSONField(default=dict)
     search_text = models.TextField(blank=True)
 
@@ -34,7 +35,7 @@ class RepoCard(models.Model):
 
 
 class RepoTag(models.Model):
-    """One tag of a repo, split as the wire spells it: kind `license`, value `apache-2.0` is `license:apache-2.0`."""
+    """One tag of a repo: kind `license`, value `apache-2.0` is the wire's `license:apache-2.0`."""
 
     repo = models.ForeignKey(Repo, models.CASCADE, related_name="tag_rows")
     kind = models.CharField(max_length=32)
@@ -66,7 +67,7 @@ class BaseModelEdge(models.Model):
 
 
 class Benchmark(models.Model):
-    """A dataset repo with an `eval.yaml`: tasks are `[{id, split, metric, higher_is_better, pipeline_tag}]`."""
+    """A dataset repo with an `eval.yaml`; tasks: `[{id, split, metric, higher_is_better, pipeline_tag}]`."""
 
     repo = models.OneToOneField(Repo, models.CASCADE, related_name="benchmark")
     name = models.CharField(max_length=200)

@@ -14,7 +14,8 @@ from models_app.content.gitpatterns import is_ignored
 PATHS = [
     "a.bin", "x/y/a.bin", "a.bin.txt", "saved_model/v", "saved_model/a/b/c.txt", "x/saved_model/a",
     "model.tar.gz",
-    "logs/events.out.tfevents.1", "foo.lfs.x", "README.md", "dir/a b.txt", "dir/[x].txt", "d/e/f.npz", "é.npy",
+    "logs/events.out.tfevents.1", "foo.lfs.x", "README.md", "dir/a b.txt", "dir/[x].txt", "d/e/f.npz",
+    "é.npy",
     "build",
     "build/x", "src/build/x", "docs/a.log", "docs/keep.log", "top.log", "deep/docs/a.log", "a/q/z",
     "a/q/r/z", "ax",
