@@ -39,6 +39,9 @@ def reproducible(seed: int, deterministic: bool) -> Iterator[None]:
         # cuBLAS reads it when its context is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark
+    tf32 = torch.backends.cudnn.allow_tf32
+    # fp32 is to mean fp32: ten bits of mantissa would move a published accuracy from one GPU to the next.
+    torch.backends.cudnn.allow_tf32 = False
     # typed Any: torch sets this attribute up at run time
     memory: Any = torch.utils.deterministic
     filled = memory.fill_uninitialized_memory
@@ -54,6 +57,7 @@ def reproducible(seed: int, deterministic: bool) -> Iterator[None]:
         torch.set_deterministic_debug_mode(before[0])
         memory.fill_uninitialized_memory = filled
         torch.backends.cudnn.benchmark = before[1]
+        torch.backends.cudnn.allow_tf32 = tf32
 
 
 def seed_everything(seed: int) -> None:

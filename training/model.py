@@ -41,7 +41,7 @@ def load_network(model_dir: Path) -> Network:
     """A finished model, in fp32 and eval mode. Raises `UserError` if files and architecture do not agree."""
     network = _build(read_spec(model_dir))
     _load(network, model_dir / WEIGHTS)
-    network.net.eval()
+    _try_out(network)
     return network
 
 
@@ -58,7 +58,9 @@ def prepare_network(
     spec = replace(base, num_classes=len(labels), labels=tuple(labels), image_size=size, crop_pct=crop_pct)
     torch.manual_seed(seed)
     if scratch:
-        return _build(spec)
+        network = _build(spec)
+        _try_out(network)
+        return network
     network = _build(base)
     _load(network, base_dir / WEIGHTS)
     if size != base.image_size and not vision.takes_any_size(network.net):
@@ -68,6 +70,7 @@ def prepare_network(
     network.spec = spec
     if base.labels != spec.labels:
         replace_head(network, len(labels), seed)
+    _try_out(network)
     return network
 
 
@@ -171,6 +174,20 @@ def _load(network: Network, path: Path) -> None:
     if extra is not None:
         raise _mismatch(network, f"{extra[:100]} does not belong to it")
     network.net.load_state_dict(load_weights(path), strict=bool(network.spec.num_classes))
+
+
+def _try_out(network: Network) -> None:
+    """One empty image through the net, in eval mode: sizes that do not fit and paired heads show up here."""
+    size, classes = network.spec.image_size, network.spec.num_classes or 1
+    network.net.eval()
+    try:
+        with torch.inference_mode():
+            shape = network.net(torch.zeros(1, 3, size, size)).shape
+    except (RuntimeError, ValueError, AssertionError, AttributeError):
+        shape = None
+    if shape != (1, classes):
+        text = f"{network.spec.architecture} cannot tell {classes} classes apart on {size}-pixel images."
+        raise UserError("model:cannot-run", text)
 
 
 def _mismatch(network: Network, reason: str) -> UserError:

@@ -64,8 +64,10 @@ def _build_timm(name: str, num_classes: int, image_size: int) -> nn.Module | Non
 def head_name(net: nn.Module) -> str:
     """Name of the linear layer that gives the logits: the last one that is asked for."""
     default = getattr(net, "default_cfg", None)
-    if isinstance(default, dict) and isinstance(default.get("classifier"), str):
-        name = str(default["classifier"])
+    classifier = default.get("classifier") if isinstance(default, dict) else None
+    if classifier is not None:
+        # A pair of names is a distilled net with two heads, which one layer cannot replace.
+        name = classifier if isinstance(classifier, str) else ""
     else:
         linear = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
         name = linear[-1] if linear else ""

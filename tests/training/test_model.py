@@ -218,6 +218,19 @@ def test_learnt_positions_fix_the_image_size(tmp_path: Path) -> None:
     assert refusal(base, image_size=64).message_id == "model:image-size"
 
 
+def test_two_heads_are_refused(tmp_path: Path) -> None:
+    base = write_base(tmp_path)
+    rewrite_config(base, architecture="levit_128s", image_size=224)
+    assert refusal(base, scratch=True).message_id == "model:no-head"
+
+
+def test_an_image_too_small_for_the_network_is_refused(tmp_path: Path) -> None:
+    base = write_base(tmp_path)
+    rewrite_config(base, architecture="alexnet", library_name="torchvision")
+    text = "alexnet cannot tell 3 classes apart on 32-pixel images."
+    assert refusal(base, scratch=True).message == text
+
+
 def test_a_headless_backbone_gets_a_head(base: Path, tmp_path: Path) -> None:
     whole = load_weights(base / "model.safetensors")
     write_weights(tmp_path / "model.safetensors", {k: v for k, v in whole.items() if not k.startswith("fc.")})
