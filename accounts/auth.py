@@ -18,6 +18,7 @@ INVALID_CREDENTIALS = "Invalid credentials in Authorization header"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 # Doors that take credentials of their own kind (a CAS ticket, a worker's token) and judge them themselves.
 _OWN_CREDENTIALS = re.compile(r"/(cas/|v1/telemetry|api/runs/[^/]+/)")
+_GIT = re.compile(r"\.git/|/info/refs$|/git-(upload|receive)-pack$")
 
 
 class BadCredentials(Exception):
@@ -27,7 +28,7 @@ class BadCredentials(Exception):
 class ActorMiddleware:
     """Sets `request.actor` on every request.
 
-    A token actor needs no CSRF token; a session actor needs one on every unsafe method, also where a view is
+    A bearer token needs no CSRF token; a session needs one on every unsafe method, also where a view is
     exempt from Django's own check, as all of the wire's views are. Unknown credentials are 401 at once
     (wire section 1): silently reading on as anonymous would hide an expired token.
     """
@@ -48,8 +49,8 @@ class ActorMiddleware:
     ) -> HttpResponseBase | None:
         """Refuse a session's unsafe request without a CSRF token where the view leaves the check to us."""
         actor: Actor = request.actor  # type: ignore[attr-defined]
-        by_session = actor.user is not None and actor.token is None
-        if not by_session or request.method in _SAFE_METHODS or not getattr(view, "csrf_exempt", False):
+        forgeable = actor.user is not None and not getattr(request, "_dont_enforce_csrf_checks", False)
+        if not forgeable or request.method in _SAFE_METHODS or not getattr(view, "csrf_exempt", False):
             return None
         reason = CSRFCheck(lambda _: HttpResponse()).process_view(request, None, (), {})  # type: ignore[arg-type]
         return _refusal(403, f"CSRF check failed: {reason}") if reason else None
@@ -62,7 +63,10 @@ def actor_of(request: HttpRequest) -> Actor:
         return _session_actor(request)
     token = find_token(text)
     if token is not None:
-        request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+        # A browser that was once asked for a password sends it along with any other site's form, a bearer
+        # token never. So Basic is proof of intent only where git speaks.
+        if bearer_text(request) is not None or _GIT.search(request.path_info):
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
         return Actor(token.user, token)
     if not text.startswith(TOKEN_PREFIX) and _OWN_CREDENTIALS.match(request.path_info):
         return ANONYMOUS

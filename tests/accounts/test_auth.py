@@ -29,6 +29,7 @@ urlpatterns = [
     path("page", tell),
     path("cas/<path:rest>", tell),
     path("api/runs/<path:rest>", tell),
+    path("alice/<path:rest>", tell),
 ]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -133,6 +134,15 @@ class TestForgery:
         client.force_login(alice)
         _, text = mint_token(alice, name="laptop", role="write")
         assert client.post("/page", headers={"authorization": f"Bearer {text}"}).status_code == 200
+
+    def test_a_password_a_browser_remembers_is_no_proof_of_intent(self, alice: User) -> None:
+        client = Client(enforce_csrf_checks=True)
+        _, text = mint_token(alice, name="laptop", role="write")
+        headers = {"authorization": basic("alice", text)}
+        assert client.post("/api/who", headers=headers).status_code == 403
+        assert client.get("/api/who", headers=headers).json()["user"] == "alice"
+        for door in ("alice/net.git/info/lfs/objects/batch", "alice/net/git-upload-pack"):
+            assert client.post(f"/{door}", headers=headers).json()["user"] == "alice"
 
     def test_anonymous_needs_none_on_exempt_views(self) -> None:
         assert Client(enforce_csrf_checks=True).post("/api/who").status_code == 200

@@ -50,7 +50,7 @@ class Served:
         return self.text()
 
     def get(self, path: str) -> int:
-        with urllib.request.urlopen(self.url + path, timeout=10) as response:
+        with urllib.request.urlopen(self.url + path, timeout=60) as response:
             return int(response.status)
 
     def family(self) -> list[int]:
