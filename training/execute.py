@@ -8,6 +8,7 @@ import logging
 import shutil
 import threading
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ MAX_CONFUSION_CLASSES = 50
 MAX_EVALUATION_BYTES = 32 * 1024
 OUR_FAULT = "Something failed on the worker's side; this is our fault, not your recipe's. Its log says what."
 NO_MEMORY = "The worker ran out of memory. Choose a smaller batch size or image size, or a larger flavor."
+HUB_FULL = "The hub's disk is full, so the result could not be published. Please tell its operator."
 DISK_FULL = "The worker's disk is full. Please tell the operator of this hub, and submit the run again."
 
 
@@ -71,6 +73,7 @@ class Attempt:
         self.claim = claim
         self.settings = settings
         self.hub = RunApi(settings.endpoint, claim)
+        self.stop = stop
         self.reporter = HubReporter(self.hub, stop)
         self.folder = settings.home / "runs" / claim.run
         self.began = time.monotonic()
@@ -148,7 +151,7 @@ class Attempt:
             self.reporter.log(
                 f"{recipe.benchmark.split}: accuracy {report.accuracy:.4f} on {report.n} images"
             )
-            proof = self.hub.result(evaluation, patience=FINISH_PATIENCE)
+            proof = self.hub.result(evaluation, patience=FINISH_PATIENCE, stop=self.stop)
         seconds["total"] = time.monotonic() - self.began
         outcome = publishing.Outcome(
             labels=result.labels,
@@ -201,17 +204,18 @@ class Attempt:
         self._finish("error", message_id=message_id, message=message)
 
     def _finish(self, outcome: str, **fields: Any) -> None:
-        patience = INTERRUPTED_PATIENCE if outcome == "interrupted" else FINISH_PATIENCE
+        interrupted = outcome == "interrupted"
+        patience, stop = (INTERRUPTED_PATIENCE, None) if interrupted else (FINISH_PATIENCE, self.stop)
         self.reporter.close()
         try:
-            self.hub.finish(outcome, patience=patience, **fields)
+            self.hub.finish(outcome, patience=patience, stop=stop, **fields)
             log.info("run %s: %s", self.claim.run, outcome)
         except NoLongerOurs as verdict:  # also when our first finish arrived and only its answer was lost
             log.info("run %s: %s", self.claim.run, verdict.message)
         except EngineError as error:
             log.warning("run %s: the hub was not told that it %s: %s", self.claim.run, outcome, error.message)
             return  # another attempt on this machine goes on from here
-        if outcome != "interrupted":
+        if not interrupted:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -231,6 +235,8 @@ def fault_message(error: Exception) -> tuple[str, str]:
         return error.message_id, error.message
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "worker:out-of-memory", NO_MEMORY
+    if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.INSUFFICIENT_STORAGE:
+        return "hub:disk-full", HUB_FULL
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "worker:disk-full", DISK_FULL
     return "worker:failed", OUR_FAULT

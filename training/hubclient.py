@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from training.errors import Canceled, EngineError, UserError
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 MAX_ANSWER_BYTES = 4 * 1024**2
 
 
@@ -47,12 +54,21 @@ class HubApi:
         self.token = token
         self.timeout = timeout
 
-    def post(self, path: str, body: Mapping[str, Any], *, patience: float = 0.0) -> dict[str, Any]:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        patience: float = 0.0,
+        stop: threading.Event | None = None,
+    ) -> dict[str, Any]:
         """POST and read a JSON object; network faults and 5xx are tried again for `patience` seconds.
+
+        A `stop` that is set ends the patience.
 
         Raises NoLongerOurs on 401, 403 and 409, HubRefused on other 4xx, HubUnreachable when patience ends.
         """
-        return self._call("POST", path, json.dumps(body).encode(), patience)
+        return self._call("POST", path, json.dumps(body).encode(), patience, stop)
 
     def get(self, path: str, *, patience: float = 0.0) -> dict[str, Any]:
         """GET and read a JSON object; raises as `post` does."""
@@ -63,14 +79,21 @@ class HubApi:
         found = self._call("GET", path, None, patience).get("items", [])
         return [item for item in found if isinstance(item, dict)]
 
-    def _call(self, method: str, path: str, data: bytes | None, patience: float) -> dict[str, Any]:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        data: bytes | None,
+        patience: float,
+        stop: threading.Event | None = None,
+    ) -> dict[str, Any]:
         deadline = time.monotonic() + patience
         pause = 0.25
         while True:
             try:
                 return self._once(method, path, data)
             except _TryAgain as fault:
-                if time.monotonic() + pause > deadline:
+                if time.monotonic() + pause > deadline or (stop is not None and stop.is_set()):
                     raise HubUnreachable(
                         "worker:hub-unreachable", f"The hub does not answer: {fault}"
                     ) from None
@@ -200,18 +223,48 @@ class RunApi:
         """Send progress (an empty body is a heartbeat); True when to cancel. One try only."""
         return bool(self._post("report", body, 0.0).get("cancel"))
 
-    def result(self, evaluation: Mapping[str, Any], *, patience: float) -> dict[str, str]:
+    def result(
+        self, evaluation: Mapping[str, Any], *, patience: float, stop: threading.Event | None = None
+    ) -> dict[str, str]:
         """Tell the benchmark's number; the answer is `{"proof", "date"}`."""
-        answer = self._post("result", {"evaluation": dict(evaluation)}, patience)
+        answer = self._post("result", {"evaluation": dict(evaluation)}, patience, stop)
         return {"proof": str(answer["proof"]), "date": str(answer["date"])}
 
-    def finish(self, outcome: str, *, patience: float, **fields: Any) -> None:
+    def finish(
+        self, outcome: str, *, patience: float, stop: threading.Event | None = None, **fields: Any
+    ) -> None:
         """End this attempt: completed, error, canceled or interrupted."""
-        self._post("finish", {"outcome": outcome, **fields}, patience)
+        self._post("finish", {"outcome": outcome, **fields}, patience, stop)
 
-    def _post(self, what: str, body: Mapping[str, Any], patience: float) -> dict[str, Any]:
+    def _post(
+        self, what: str, body: Mapping[str, Any], patience: float, stop: threading.Event | None = None
+    ) -> dict[str, Any]:
         path = f"/api/runs/{self.claim.run}/{what}"
-        return self.api.post(path, {"attempt": self.claim.attempt, **body}, patience=patience)
+        return self.api.post(path, {"attempt": self.claim.attempt, **body}, patience=patience, stop=stop)
+
+
+def persist(work: Callable[[], T], *, pauses: Sequence[float] = (1, 2, 4, 8, 16, 32)) -> T:
+    """Do a transfer with the stock client, again after each pause while what failed may pass (a restart)."""
+    for pause in pauses:
+        try:
+            return work()
+        except Exception as error:
+            if not may_pass(error):
+                raise
+            log.warning("a transfer failed (%s); trying again in %g s", type(error).__name__, pause)
+            time.sleep(pause)
+    return work()
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether a transfer's failure is of the network or of a hub that restarts, not an answer of the hub."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        return (status >= 500 and status != HTTPStatus.INSUFFICIENT_STORAGE) or status in (408, 429)
+    if isinstance(error, OSError):
+        return error.errno not in (errno.ENOSPC, errno.EDQUOT)
+    # The client's transport and hf-xet's native half have roots of their own.
+    return isinstance(error, RuntimeError) or type(error).__module__.startswith("httpx")
 
 
 MODEL_FILES = ["config.json", "preprocessor_config.json", "model.safetensors", "README.md"]
@@ -226,14 +279,16 @@ def fetch(pinned: Pinned, repo_type: str, *, endpoint: str, token: str, cache_di
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        folder = snapshot_download(
-            pinned.repo,
-            repo_type=repo_type,
-            revision=pinned.oid,
-            endpoint=endpoint,
-            token=token,
-            cache_dir=cache_dir,
-            allow_patterns=MODEL_FILES if repo_type == "model" else None,
+        folder = persist(
+            lambda: snapshot_download(
+                pinned.repo,
+                repo_type=repo_type,
+                revision=pinned.oid,
+                endpoint=endpoint,
+                token=token,
+                cache_dir=cache_dir,
+                allow_patterns=MODEL_FILES if repo_type == "model" else None,
+            )
         )
     except (RepositoryNotFoundError, RevisionNotFoundError):
         text = f"The {repo_type} {pinned.repo} at {pinned.oid[:8]} can no longer be read."

@@ -11,14 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from training.card import result_card
-from training.errors import EngineError
-from training.hubclient import Claim
+from training.errors import EngineError, UserError
+from training.hubclient import Claim, persist
 from training.recipe import Recipe, dump_recipe
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 MODEL_OUTPUTS = ("model.safetensors", "config.json", "preprocessor_config.json")
 PACKAGES = ("torch", "torchvision", "timm", "safetensors", "numpy", "pillow", "huggingface_hub")
@@ -143,23 +146,41 @@ def eval_results_yaml(claim: Claim, recipe: Recipe, outcome: Outcome) -> str:
 def publish(folder: Path, *, claim: Claim, recipe: Recipe, endpoint: str) -> str:
     """Commit the whole folder to the target repo with the stock client; the new commit's oid.
 
-    The commit's description names the run, by which the hub and a later attempt know it again.
+    The commit's description names the run, by which the hub and a later attempt know it again, and this one
+    too: a commit whose answer was lost is found, not made twice. Raises UserError when the target is gone.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError
 
     api = HfApi(endpoint=endpoint, token=claim.token)
+    try:
+        return persist(lambda: _commit_made(api, claim) or _commit(api, folder, claim, recipe))
+    except RepositoryNotFoundError:
+        raise UserError("run:target-gone", f"The target repo {claim.target} is no longer there.") from None
+
+
+def _commit(api: HfApi, folder: Path, claim: Claim, recipe: Recipe) -> str:
+    from huggingface_hub import CommitOperationAdd
+
     head = api.model_info(claim.target).sha
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    operations = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
     how = "Train" if recipe.init == "scratch" else "Fine-tune"
     done = api.create_commit(
         claim.target,
-        operations,
+        [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files],
         commit_message=f"{how} {claim.base.repo} on {claim.dataset.repo}",
         commit_description=f"Run {claim.run}\n\n{claim.url}",
         parent_commit=head,
     )
     return str(done.oid)
+
+
+def _commit_made(api: HfApi, claim: Claim) -> str | None:
+    """The commit of this run among the target's newest."""
+    for commit in api.list_repo_commits(claim.target)[:20]:
+        if f"Run {claim.run}" in commit.message.splitlines():
+            return str(commit.commit_id)
+    return None
 
 
 def published_manifest(claim: Claim, *, endpoint: str, folder: Path) -> dict[str, Any]:

@@ -81,8 +81,6 @@ def isolate(settings: WorkerSettings) -> None:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
-    # Threads that spin while they wait cost three times the work when the web shares the cores (measured).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def prune(home: Path, *, older_than_days: float = 7.0, cache_bytes: int = 20 * 1024**3) -> None:

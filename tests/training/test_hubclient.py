@@ -21,6 +21,7 @@ from training.hubclient import (
     NotClaimable,
     RunApi,
     claim_run,
+    persist,
 )
 from training.hubreporter import HubReporter, interruptible
 
@@ -237,3 +238,38 @@ def test_interruptible_work_gives_its_value_or_its_error() -> None:
     assert interruptible(lambda: 7, lambda: None) == 7
     with pytest.raises(KeyError):
         interruptible(lambda: {}["x"], lambda: None)
+
+
+class Answered(Exception):
+    """As the stock client's errors: they carry the hub's response."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.response = type("Response", (), {"status_code": status})()
+
+
+@pytest.mark.parametrize("error", [ConnectionError(), TimeoutError(), Answered(503), RuntimeError("xet")])
+def test_a_transfer_outlives_a_restart(error: Exception) -> None:
+    tries: list[int] = []
+
+    def work() -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise error
+        return "done"
+
+    assert persist(work, pauses=(0, 0)) == "done"
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize("error", [Answered(401), Answered(507), OSError(28, "full"), KeyError("ours")])
+def test_a_transfer_does_not_argue_with_an_answer(error: Exception) -> None:
+    tries: list[int] = []
+
+    def work() -> str:
+        tries.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        persist(work, pauses=(0, 0))
+    assert len(tries) == 1
