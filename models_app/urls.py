@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from models_app.views import files, history, home, leaderboards, lists, new_repo, profiles, repo
+from models_app.views import (
+    files,
+    history,
+    home,
+    leaderboards,
+    lists,
+    new_repo,
+    profiles,
+    repo,
+    repo_settings,
+)
 
 _NAME = r"(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)"
 _REPO_PAGES = {
@@ -25,6 +35,7 @@ def _repo_routes(repo_type: str, prefix: str) -> list[URLPattern]:
         *routes,
         re_path(rf"^{prefix}{_NAME}/tree/?$", files.folder, extra),
         re_path(rf"^{prefix}{_NAME}/commits/?$", history.commits, extra),
+        re_path(rf"^{prefix}{_NAME}/settings$", repo_settings.repo_settings, extra, name="repo-settings"),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -164,11 +163,13 @@ class FinetuneForm(forms.Form):
         """Fill in what follows from the data set and the strategy, where nothing else was chosen."""
         self.facts = self._facts(given.get("dataset"))
         plan = PLANS.get(given.get("strategy") or "head", PLANS["head"])
-        self.automatic: dict[str, Any] = dataclasses.asdict(plan)
+        names = ("epochs", "lr", "lr_decay", "weight_decay")
+        self.automatic: dict[str, Any] = {name: getattr(plan, name) for name in names}
         owner = given.get("namespace") or next(iter(writable_namespaces(self.actor)), "")
         self.initial.update(namespace=owner, flavor=DEFAULT_FLAVOR)
         if self.facts is not None:
-            self.automatic |= {"image_size": self.facts.suggested_size, "train_split": self.facts.train_split}
+            size = self.facts.suggested_size(plan)
+            self.automatic |= {"image_size": size, "train_split": self.facts.train_split}
             self.initial.update(self._following(self.facts))
         self.initial["name"] = free_name(owner, self.base, self.facts.repo if self.facts else None)
         if not self.is_bound:

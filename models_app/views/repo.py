@@ -9,13 +9,17 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.actor import Level
+from models_app.access import effective_level
 from models_app.models import BaseModelEdge, Repo, RepoCard, RepoType
 from models_app.views.boards import results_of
-from models_app.views.support import HubRequest, may_write, page, repo_page
+from models_app.views.support import HubRequest, page, repo_page
 
 SHOWN_CHILDREN = 5
 # Kinds of tags that the side column says in words already.
 QUIET_KINDS = ("license", "base_model", "region", "dataset", "arxiv", "size_categories", "format", "modality")
+# A new repo holds nothing but its .gitattributes.
+EMPTY_BYTES = 4096
 TRAINABLE_TASKS = ("image-classification",)
 
 
@@ -59,13 +63,16 @@ def repo_context(request: HubRequest, repo: Repo, *, tab: str) -> dict[str, Any]
     """What the head of every page of a repo shows."""
     card = RepoCard.objects.filter(repo=repo).defer("search_text", "siblings").first()
     task = card.pipeline_tag if card else ""
+    level = effective_level(request.actor, repo)
     return {
         "section": f"{repo.repo_type}s",
         "repo": repo,
         "card": card,
         "tab": tab,
         "tags": [tag for tag in repo.tag_rows.all() if tag.kind not in QUIET_KINDS],
-        "may_write": may_write(request.actor, repo),
+        "may_write": level >= Level.WRITE,
+        "may_administrate": level >= Level.ADMIN and request.actor.user is not None,
+        "is_empty": card is None or card.total_bytes <= EMPTY_BYTES,
         "can_finetune": repo.repo_type == RepoType.MODEL and task in TRAINABLE_TASKS,
         "endpoint": settings.HUB_PUBLIC_URL,
     }

@@ -21,7 +21,6 @@ from models_app.access import (
     RepoNotFound,
     access_repo,
     check_repo,
-    effective_level,
 )
 from models_app.models import Repo
 
@@ -70,11 +69,6 @@ def repo_page(request: HubRequest, repo_type: str, namespace: str, name: str) ->
 def check_content(actor: Actor, repo: Repo) -> None:
     """Refuse the content of a gated repo to whom the gate keeps out."""
     check_repo(actor, repo)
-
-
-def may_write(actor: Actor, repo: Repo) -> bool:
-    """Whether the page offers what only writers may do."""
-    return effective_level(actor, repo) >= Level.WRITE
 
 
 def writable_namespaces(actor: Actor) -> list[str]:

@@ -108,7 +108,7 @@ def test_the_form_computes_its_defaults(as_alice: Client, ready: World) -> None:
     assert form["dataset"].value() == "alice/digits"
     assert form["benchmark"].value() == "alice/digits#digits"
     assert form["name"].value() == "base-digits"
-    assert form.automatic["image_size"] == 64
+    assert form.automatic["image_size"] == 96
     assert form.automatic["train_split"] == "train"
 
 
@@ -134,7 +134,7 @@ def test_the_button_alone_starts_a_run_with_everything_frozen(as_alice: Client, 
     assert run.target_repo is not None
     assert run.target_repo.repo_id == "alice/tuned"
     assert run.recipe["strategy"]["kind"] == "head"
-    assert run.recipe["dataset"]["image_size"] == 64
+    assert run.recipe["dataset"]["image_size"] == 96
     assert run.recipe["benchmark"]["split"] == "test"
     assert run.recipe["base_model"]["revision"] == ready.base.head_oid
     assert run.recipe["dataset"]["revision"] == ready.data.head_oid
