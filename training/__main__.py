@@ -96,16 +96,19 @@ def _read_recipe(path: Path) -> Recipe:
 
 
 def _finetune(options: argparse.Namespace) -> int:
-    from training.finetune import finetune
     from training.sources import resolve_source
 
     recipe = _read_recipe(options.recipe)
     near, base, data = options.recipe.parent, recipe.base_model, recipe.dataset
+    base_dir = resolve_source(base.repo, "model", revision=base.revision, near=near)
+    data_dir = resolve_source(data.repo, "dataset", revision=data.revision, near=near)
+    from training.finetune import finetune
+
     reporter = TeeReporter(ConsoleReporter(), JsonlReporter(options.out / "log.jsonl"))
     result = finetune(
         recipe,
-        base_dir=resolve_source(base.repo, "model", revision=base.revision, near=near),
-        data_dir=resolve_source(data.repo, "dataset", revision=data.revision, near=near),
+        base_dir=base_dir,
+        data_dir=data_dir,
         work_dir=options.out,
         reporter=reporter,
     )
@@ -141,12 +144,16 @@ def _run_benchmark(recipe: Recipe, model_dir: Path, near: Path, reporter: TeeRep
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from training.evaluate import evaluate
     from training.sources import resolve_source
 
+    # What is not there is told before torch is loaded.
+    model_dir = resolve_source(options.model, "model")
+    data_dir = resolve_source(options.dataset, "dataset")
+    from training.evaluate import evaluate
+
     report = evaluate(
-        resolve_source(options.model, "model"),
-        resolve_source(options.dataset, "dataset"),
+        model_dir,
+        data_dir,
         options.split,
         image_column=options.image_column,
         label_column=options.label_column,
@@ -162,10 +169,12 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from training.predict import predict
     from training.sources import resolve_source
 
-    for answer in predict(resolve_source(options.model, "model"), options.image, top_k=options.top):
+    model_dir = resolve_source(options.model, "model")
+    from training.predict import predict
+
+    for answer in predict(model_dir, options.image, top_k=options.top):
         print(f"{answer['score']:.4f}  {answer['label']}")
     return 0
 

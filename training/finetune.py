@@ -25,6 +25,8 @@ from training.recipe import Recipe
 from training.reporting import Reporter
 
 CHECKPOINT = "checkpoint.safetensors"
+# A large net's checkpoint takes seconds: between two, learn for so many times as long as the last one took.
+CHECKPOINT_SHARE = 20
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def finetune(
     reporter: Reporter,
     cache_dir: Path | None = None,
     report_seconds: float = 0.5,
-    checkpoint_seconds: float = 30.0,
+    checkpoint_seconds: float = 10.0,
 ) -> FinetuneResult:
     """Fine-tune `base_dir` on `data_dir`; what is needed to go on after a kill lies under `work_dir`.
 
@@ -129,7 +131,7 @@ class Run:
         self.best: dict[str, Tensor] = {}
         self.progress = Progress()
         self.meter = Meter()
-        self.saved_at = time.monotonic()
+        self.saved_at, self.save_cost = time.monotonic(), 0.0
 
     def train(self) -> tuple[dict[str, float], list[dict[str, float]]]:
         """Run to the end; returns the validation metrics of the final weights and the history."""
@@ -151,7 +153,8 @@ class Run:
                 self._end_epoch(epoch)
             elif self.meter.age() >= self.report_seconds:
                 self.reporter.report(progress.step, self.total_steps, self._train_metrics())
-            if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+            pause = max(self.checkpoint_seconds, CHECKPOINT_SHARE * self.save_cost)
+            if time.monotonic() - self.saved_at >= pause:
                 self.save()
         return self._final_metrics(), progress.history
 
@@ -193,21 +196,23 @@ class Run:
                 self.reporter.log(f"Stopping: no better val/accuracy since epoch {progress.best_epoch + 1}.")
         self.reporter.report(progress.step, self.total_steps, row)
         progress.history.append({"epoch": epoch + 1, "step": progress.step, **row})
-        if self.checkpoint_seconds == 0:
-            self.save()
 
     def _validate(self, val: Batches) -> dict[str, float]:
         found = self.prepared.task.metrics(*predict_logits(self.prepared.learner, val, self.prepared.device))
         model.set_learning_mode(self.prepared.network)
+        self._require_finite(found["loss"])
         return {f"val/{name}": value for name, value in found.items()}
+
+    def _require_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            text = f"The loss became infinite or NaN by step {self.progress.step}; choose a smaller optim.lr."
+            raise UserError("train:diverged", text)
 
     def _train_metrics(self, *, whole_epoch: bool = False) -> dict[str, float]:
         """Means since the last report, or over the epoch. Raises `UserError` if the loss is not a number."""
         self._drain()
         loss, accuracy = self.meter.read(whole_epoch)
-        if not math.isfinite(loss):
-            text = f"The loss became infinite or NaN by step {self.progress.step}; choose a smaller optim.lr."
-            raise UserError("train:diverged", text)
+        self._require_finite(loss)
         lr = max(group["lr"] for group in self.optimizer.param_groups)
         return {"train/loss": loss, "train/accuracy": accuracy, "lr": lr}
 
@@ -257,8 +262,10 @@ class Run:
         tensors |= checkpoint.pack_optimizer(self.optimizer)
         self._drain()
         state = {"of": self._fingerprint(), "progress": vars(self.progress), "meter": self.meter.state()}
+        began = time.monotonic()
         checkpoint.save_checkpoint(self.path, tensors, state)
         self.saved_at = time.monotonic()
+        self.save_cost = self.saved_at - began
 
     def _resume(self) -> None:
         loaded = checkpoint.load_checkpoint(self.path)

@@ -87,9 +87,12 @@ def test_an_interrupted_run_ends_as_the_whole_one(
     assert_same_weights(result, expected)
 
 
-def test_a_killed_run_resumes_from_its_last_checkpoint(base: Path, images: Path, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_from_its_last_checkpoint(
+    base: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = Listener()
     expected = run(recipe(), base, images, tmp_path / "whole", whole)
+    monkeypatch.setattr("training.finetune.CHECKPOINT_SHARE", 0)
     with pytest.raises(MemoryError):
         run(recipe(), base, images, tmp_path / "cut", Listener(10, MemoryError()), checkpoint_seconds=0)
     second = Listener()
