@@ -64,7 +64,7 @@ def test_a_worker_told_to_stop_hands_the_run_back_at_once(
     run_id = yard.submit(target, **LONG)
     yard.wait_for(run_id, is_training)
     before = yard.run(run_id)["progress"]["step"]
-    yard.end(worker, seconds=10)
+    yard.end(worker, seconds=30)
     assert worker.returncode == 0
     assert yard.run(run_id)["stage"] == "SCHEDULING"
     yard.worker()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.actor import Actor, Level
 from accounts.models import AccessToken, User
 from accounts.tokens import find_token
-from models_app.access import access_repo
+from models_app.access import RepoNotFound, access_repo
 from models_app.actions.refusals import CredentialEnded
 from models_app.models import Event, EventTag
 from models_app.proofs import read_proof
@@ -21,7 +21,7 @@ from runs.lifecycle import NotClaimable, NotYourRun
 from runs.models import Run, Stage
 from runs.reports import BadReport, LogLine, Metric
 from runs.workers import enroll_worker
-from tests.runs.conftest import Sent, World
+from tests.runs.conftest import Sent, World, make_repo
 
 
 def age(run: Run, **fields: float) -> None:
@@ -60,6 +60,18 @@ def test_the_run_token_reaches_just_what_the_run_needs(world: World, carol: User
     with pytest.raises(Exception, match="fine-grained token"):
         access_repo(actor, "model", "alice/base", Level.WRITE)
     assert token.expires_at > timezone.now() + timedelta(seconds=run.timeout_seconds)
+
+
+def test_the_run_token_reads_the_private_data_it_was_made_for(world: World) -> None:
+    for name in ("diary", "letters"):
+        make_repo(world.alice, "dataset", name, {"README.md": b"x"}, private=True)
+    run = world.submit(recipe={"dataset": {"repo": "alice/diary"}, "benchmark": None})
+    token = find_token(world.claim(run).token)
+    assert token is not None
+    actor = Actor(token.user, token)
+    assert access_repo(actor, "dataset", "alice/diary").private
+    with pytest.raises(RepoNotFound):
+        access_repo(actor, "dataset", "alice/letters")
 
 
 def test_it_cannot_be_claimed_once_a_repo_is_gone(world: World) -> None:
