@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ def state_tag(run: Run) -> str:
     words = (run.stage, run.attempt, run.activity, run.message_id, run.worker_id, run.result_oid)
     numbers = (run.progress_step, metrics_tag(run), last, run.cancel_requested_at is not None)
     parts = (*words, *numbers)
-    return f'"{"-".join(str(part) for part in parts)}"'.replace(" ", "_")
+    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
 
 
 def metrics_tag(run: Run) -> str:

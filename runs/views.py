@@ -9,7 +9,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.shortcuts import render
 from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
@@ -183,13 +189,11 @@ def metrics(request: HubRequest, run: Run) -> HttpResponse:
 @require_safe
 @never_cache
 @page
-def log(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
+def log(request: HubRequest, uuid: uuids.UUID) -> HttpResponseBase:
     """The whole log as text."""
     found = access_run(request.actor, uuid)
     lines = (f"{line.at:%Y-%m-%d %H:%M:%S} {line.text}\n" for line in found.logs.all().iterator())
-    response = HttpResponse("".join(lines), content_type="text/plain; charset=utf-8")
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return StreamingHttpResponse(lines, content_type="text/plain; charset=utf-8")
 
 
 @require_POST

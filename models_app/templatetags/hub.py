@@ -150,6 +150,12 @@ def share_of(value: float, whole: float) -> float:
 
 
 @register.filter
+def web_address(text: object) -> str:
+    """The address if a browser may follow it; a `javascript:` that somebody wrote is nothing."""
+    return str(text) if str(text).lower().startswith(("https://", "http://")) else ""
+
+
+@register.filter
 def examples(card: RepoCard) -> int:
     """Rows over all splits of a dataset, as far as the index knows them."""
     return sum(int(split.get("rows") or 0) for split in card.preview.get("splits", []))

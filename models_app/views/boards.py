@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from models_app.content.evals import wilson
 from models_app.leaderboards import leaderboard, task_of
@@ -45,7 +46,7 @@ class ResultLine:
 
 def board_address(benchmark: Benchmark, task_id: str = "") -> str:
     """The page of a benchmark's leaderboard."""
-    return f"/leaderboards/{benchmark.repo.repo_id}" + (f"?task={task_id}" if task_id else "")
+    return f"/leaderboards/{benchmark.repo.repo_id}" + (f"?{urlencode({'task': task_id})}" if task_id else "")
 
 
 def listed_benchmarks(actor: Actor) -> list[Benchmark]:
@@ -101,6 +102,7 @@ class BoardRow:
     result: EvalResult
     interval: tuple[float, float] | None
     base: str
+    base_repo: Repo | None
     is_baseline: bool
     low: float = 0
     high: float = 0
@@ -119,11 +121,7 @@ class BoardRow:
 def board_rows(benchmark: Benchmark, task: dict[str, Any], actor: Actor) -> list[BoardRow]:
     """The ranking on one task with what the page says beside each number."""
     rows = leaderboard(benchmark, str(task["id"]), actor)
-    bases = dict(
-        BaseModelEdge.objects.filter(child__in=[row.repo.pk for row in rows])
-        .order_by("-pk")
-        .values_list("child", "parent_repo_id")
-    )
+    bases = _bases([row.repo.pk for row in rows], actor)
     tagged = RepoTag.objects.filter(repo__in=[row.repo.pk for row in rows], kind="tag", value=BASELINE_TAG)
     baselines = set(tagged.values_list("repo", flat=True))
     metric = str(task.get("metric", ""))
@@ -132,12 +130,21 @@ def board_rows(benchmark: Benchmark, task: dict[str, Any], actor: Actor) -> list
             rank=row.rank,
             result=row.result,
             interval=interval_of(row.result.value, row.result.count, metric),
-            base=bases.get(row.repo.pk, ""),
+            base=bases[row.repo.pk][0] if row.repo.pk in bases else "",
+            base_repo=bases[row.repo.pk][1] if row.repo.pk in bases else None,
             is_baseline=row.repo.pk in baselines,
         )
         for row in rows
     ]
     return _placed(lines)
+
+
+def _bases(children: list[int], actor: Actor) -> dict[int, tuple[str, Repo | None]]:
+    """What each model names as its (first) base, and that repo where the actor may see it."""
+    edges = list(BaseModelEdge.objects.filter(child__in=children).order_by("-pk"))
+    seen = Repo.objects.visible_to(actor).select_related("namespace")
+    parents = {repo.pk: repo for repo in seen.filter(pk__in={edge.parent_id for edge in edges} - {None})}
+    return {edge.child_id: (edge.parent_repo_id, parents.get(edge.parent_id or 0)) for edge in edges}
 
 
 def _placed(lines: list[BoardRow]) -> list[BoardRow]:

@@ -7,8 +7,10 @@ from functools import wraps
 from typing import Any, Protocol
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from accounts.actor import Actor, Level
 from accounts.models import Namespace
@@ -34,14 +36,14 @@ class HubRequest(HttpRequest):
 class PageView(Protocol):
     """A page: the request and the parts of its address in, a response out."""
 
-    def __call__(self, request: HubRequest, /, *args: Any, **kwargs: Any) -> HttpResponse: ...
+    def __call__(self, request: HubRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase: ...
 
 
-def page(view: Callable[..., HttpResponse]) -> PageView:
+def page(view: Callable[..., HttpResponseBase]) -> PageView:
     """Tell refusals in words: sign in, not found (private looks missing), gated, disabled, forbidden."""
 
     @wraps(view)
-    def wrapped(request: HubRequest, /, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HubRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except Refusal as refusal:
@@ -53,6 +55,10 @@ def page(view: Callable[..., HttpResponse]) -> PageView:
 def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The page for one refusal; a missing thing and a private one give the same bytes."""
     if isinstance(refusal, LoginRequired):
+        if (
+            request.user.is_authenticated
+        ):  # a suspended person: signing in again would lead back here for ever
+            raise PermissionDenied(_("This account is suspended."))
         return redirect_to_login(request.get_full_path())
     if isinstance(refusal, RepoNotFound):
         raise Http404

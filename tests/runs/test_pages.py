@@ -286,6 +286,15 @@ def test_whatever_the_fragment_shows_changes_its_tag(
     assert client.get(f"/runs/{run.uuid}/progress")["ETag"] != before
 
 
+def test_words_of_a_worker_cannot_break_the_tag(client: Client, ready: World) -> None:
+    run = running(ready, activity='tr"ai\nning, W/"x"')
+    first = client.get(f"/runs/{run.uuid}/progress")
+    assert first.status_code == 200
+    assert (
+        client.get(f"/runs/{run.uuid}/progress", headers={"if-none-match": first["ETag"]}).status_code == 304
+    )
+
+
 @pytest.mark.parametrize("stage", [Stage.COMPLETED, Stage.ERROR, Stage.CANCELED])
 def test_polling_stops_at_the_end(client: Client, ready: World, stage: str) -> None:
     run = running(ready, stage=stage, finished_at=timezone.now())
@@ -335,7 +344,7 @@ def test_long_curves_are_thinned_and_keep_their_last_point(client: Client, ready
 def test_the_log_can_be_had_whole(client: Client, ready: World) -> None:
     response = client.get(f"/runs/{running(ready).uuid}/log.txt")
     assert response["Content-Type"].startswith("text/plain")
-    assert "hello <b>worker</b>" in response.text
+    assert b"hello <b>worker</b>" in b"".join(response.streaming_content)
 
 
 def test_a_run_of_a_private_model_looks_missing(client: Client, ready: World, carol: User) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.test import Client
 
-from models_app.models import Benchmark, EvalResult, Repo
+from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo
 from tests.models_app.views.conftest import Pages, baseline
 
 
@@ -82,3 +82,21 @@ def test_an_unlisted_benchmark_has_a_page_but_is_not_in_the_list(client: Client,
     Benchmark.objects.update(is_listed=False)
     assert client.get("/leaderboards/alice/digits").status_code == 200
     assert "Digits" not in client.get("/leaderboards").text
+
+
+def test_addresses_written_by_others_lead_nowhere_unexpected(client: Client, pages: Pages) -> None:
+    repo = pages.measured("claimed", 0.99, verified=False)
+    EvalResult.objects.update(source={"url": "javascript:alert(1)", "name": "click me"})
+    BaseModelEdge.objects.filter(child=repo).update(parent=None, parent_repo_id="/evil.example/x")
+    text = client.get("/leaderboards/alice/digits").text
+    assert "javascript:" not in text
+    assert 'href="//' not in text
+    assert "/evil.example/x" in text
+
+
+def test_a_task_with_an_odd_name_has_a_working_link(client: Client, pages: Pages) -> None:
+    pages.measured("tuned", 0.9)
+    Benchmark.objects.update(tasks=[{"id": "a&b #1", "split": "test", "metric": "accuracy"}])
+    EvalResult.objects.update(task_id="a&b #1")
+    assert 'href="/leaderboards/alice/digits?task=a%26b+%231"' in client.get("/alice/tuned").text
+    assert len(client.get("/leaderboards/alice/digits?task=a%26b+%231").context["rows"]) == 1
