@@ -20,6 +20,7 @@ from training.device import describe, pick_device, reproducible, step_seed, trai
 from training.errors import Interrupted, UserError
 from training.headstep import HeadStep
 from training.inputs import PIXELS, Prepared, prepare
+from training.meter import Meter
 from training.optim import lr_factor, make_optimizer, parameter_groups, set_lr
 from training.recipe import Recipe
 from training.reporting import Reporter
@@ -289,37 +290,6 @@ class Run:
         train, shapes = self.prepared.train, {name: list(item.shape) for name, item in self.learning.items()}
         facts: list[Any] = [self.recipe.as_dict(), self.prepared.task.labels, train.targets.tolist(), shapes]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-class Meter:
-    """Sums of loss and hits since the last report and since the epoch began, on the device until read."""
-
-    def __init__(self) -> None:
-        self.recent: list[Any] = [0.0, 0.0, 0]
-        self.epoch: list[Any] = [0.0, 0.0, 0]
-        self.read_at = time.monotonic()
-
-    def add(self, loss_sum: Tensor, correct: Tensor, images: int) -> None:
-        for sums in (self.recent, self.epoch):
-            for index, value in enumerate((loss_sum, correct, images)):
-                sums[index] = sums[index] + value
-
-    def age(self) -> float:
-        return time.monotonic() - self.read_at
-
-    def read(self, whole_epoch: bool) -> tuple[float, float]:
-        """Mean loss and accuracy; the recent sums start anew, and the epoch's too when they were read."""
-        loss, correct, images = self.epoch if whole_epoch else self.recent
-        self.recent, self.read_at = [0.0, 0.0, 0], time.monotonic()
-        if whole_epoch:
-            self.epoch = [0.0, 0.0, 0]
-        return float(loss) / images, float(correct) / images
-
-    def state(self) -> list[list[float]]:
-        return [[float(value) for value in sums] for sums in (self.recent, self.epoch)]
-
-    def restore(self, state: list[list[float]]) -> None:
-        self.recent, self.epoch = state
 
 
 def predict_logits(learner: nn.Module, batches: Batches, device: torch.device) -> tuple[Tensor, Tensor]:
