@@ -27,7 +27,7 @@ from models_app.access import Refusal, access_repo
 from models_app.models import RepoType
 from models_app.views.lists import page_of
 from models_app.views.repo import TRAINABLE_TASKS
-from models_app.views.support import HubRequest, page
+from models_app.views.support import HubRequest, PageView, page
 from runs import actions
 from runs.access import access_run, run_level
 from runs.forms import FinetuneForm
@@ -147,12 +147,10 @@ def _recipe_text(run: Run) -> str:
         return "\n".join(f"{name}: {value}" for name, value in run.recipe.items())
 
 
-def polled(
-    tag_of: Callable[[Run], str],
-) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+def polled(tag_of: Callable[[Run], str]) -> Callable[[Callable[..., HttpResponse]], PageView]:
     """Answer 304 while nothing has changed; otherwise the view, with its ETag."""
 
-    def decorate(view: Callable[[HubRequest, Run], HttpResponse]) -> Callable[..., HttpResponse]:
+    def decorate(view: Callable[[HubRequest, Run], HttpResponse]) -> PageView:
         @require_safe
         @page
         @wraps(view)

@@ -143,7 +143,9 @@ def _bases(children: list[int], actor: Actor) -> dict[int, tuple[str, Repo | Non
     """What each model names as its (first) base, and that repo where the actor may see it."""
     edges = list(BaseModelEdge.objects.filter(child__in=children).order_by("-pk"))
     seen = Repo.objects.visible_to(actor).select_related("namespace")
-    parents = {repo.pk: repo for repo in seen.filter(pk__in={edge.parent_id for edge in edges} - {None})}
+    parents = {
+        repo.pk: repo for repo in seen.filter(pk__in=[edge.parent_id for edge in edges if edge.parent_id])
+    }
     return {edge.child_id: (edge.parent_repo_id, parents.get(edge.parent_id or 0)) for edge in edges}
 
 

@@ -7,10 +7,8 @@ from functools import wraps
 from typing import Any, Protocol
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 
 from accounts.actor import Actor, Level
 from accounts.models import Namespace
@@ -55,10 +53,6 @@ def page(view: Callable[..., HttpResponseBase]) -> PageView:
 def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The page for one refusal; a missing thing and a private one give the same bytes."""
     if isinstance(refusal, LoginRequired):
-        if (
-            request.user.is_authenticated
-        ):  # a suspended person: signing in again would lead back here for ever
-            raise PermissionDenied(_("This account is suspended."))
         return redirect_to_login(request.get_full_path())
     if isinstance(refusal, RepoNotFound):
         raise Http404
