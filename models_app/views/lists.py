@@ -50,35 +50,51 @@ class Facet:
     choices: list[Choice]
 
 
-FACETS: dict[str, tuple[Any, str]] = {
-    "task": (_("Task"), "card__pipeline_tag"),
-    "library": (_("Library"), "card__library_name"),
-    "license": (_("Licence"), "card__license"),
+@dataclass(frozen=True)
+class Column:
+    """Where the values of a facet are; `kind` where they are tags of that kind."""
+
+    title: Any
+    path: str
+    kind: str = ""
+
+    def having(self, **lookup: str) -> Q:
+        """Repos whose value fits, as `having(exact="mit")`; of tags, one tag fits kind and value."""
+        condition = Q(**{f"{self.path}__{name}": value for name, value in lookup.items()})
+        return condition & Q(tag_rows__kind=self.kind) if self.kind else condition
+
+
+_LICENSE = Column(_("Licence"), "card__license")
+MODEL_FACETS = {
+    "task": Column(_("Task"), "card__pipeline_tag"),
+    "library": Column(_("Library"), "card__library_name"),
+    "license": _LICENSE,
 }
+DATASET_FACETS = {"task": Column(_("Task"), "tag_rows__value", "task_categories"), "license": _LICENSE}
 
 
 @require_safe
 @page
 def models(request: HubRequest) -> HttpResponse:
     """Every model the actor may see."""
-    return _list(request, RepoType.MODEL, ("task", "library", "license"))
+    return _list(request, RepoType.MODEL, MODEL_FACETS)
 
 
 @require_safe
 @page
 def datasets(request: HubRequest) -> HttpResponse:
     """Every dataset the actor may see."""
-    return _list(request, RepoType.DATASET, ("task", "license"))
+    return _list(request, RepoType.DATASET, DATASET_FACETS)
 
 
-def _list(request: HubRequest, repo_type: RepoType, facets: tuple[str, ...]) -> HttpResponse:
+def _list(request: HubRequest, repo_type: RepoType, columns: dict[str, Column]) -> HttpResponse:
     text = request.GET.get("search", "").replace("\0", "").strip()[:LONGEST_QUERY]
-    chosen = {name: request.GET.get(name, "").replace("\0", "")[:100] for name in facets}
+    chosen = {name: request.GET.get(name, "").replace("\0", "")[:100] for name in columns}
     sort = request.GET.get("sort", "")
     if sort not in SORTS:
         sort = "" if text else "trending"
     everything = search_repos(Repo.objects.visible_to(request.actor).of_type(repo_type), text)
-    found = everything.filter(_narrow(chosen))
+    found = everything.filter(_narrow(columns, chosen))
     if sort:
         found = found.order_by(*SORTS[sort][1])
     context = {
@@ -87,34 +103,33 @@ def _list(request: HubRequest, repo_type: RepoType, facets: tuple[str, ...]) -> 
         "search": text,
         "sort": sort,
         "sorts": _sorts(repo_type),
-        "facets": [_facet(everything, request.GET, name, chosen) for name in facets],
+        "facets": [_facet(everything, request.GET, columns, name, chosen) for name in columns],
         "is_narrowed": bool(text or any(chosen.values())),
         "rows": page_of(found.for_lists().defer(*HEAVY), request.GET.get("page"), PAGE_SIZE),
     }
     return render(request, "lists/repos.html", context)
 
 
-def _narrow(chosen: dict[str, str], but: str = "") -> Q:
+def _narrow(columns: dict[str, Column], chosen: dict[str, str], but: str = "") -> Q:
     condition = Q()
     for name, value in chosen.items():
         if value and name != but:
-            condition &= Q(**{FACETS[name][1]: value})
+            condition &= columns[name].having(exact=value)
     return condition
 
 
-def _facet(everything: RepoQuerySet, query: QueryDict, name: str, chosen: dict[str, str]) -> Facet:
+def _facet(
+    everything: RepoQuerySet, query: QueryDict, columns: dict[str, Column], name: str, chosen: dict[str, str]
+) -> Facet:
     """The values of one facet, counted under every other choice; the chosen one stays even at zero."""
-    title, column = FACETS[name]
-    counted = (
-        everything.filter(_narrow(chosen, but=name), **{f"{column}__gt": ""})
-        .order_by().values_list(column).annotate(count=Count("pk")).order_by("-count", column)
-    )  # fmt: skip
-    values = dict(counted[:MAX_FACETS])
+    column = columns[name]
+    found = everything.filter(_narrow(columns, chosen, but=name)).filter(column.having(gt=""))
+    counted = found.order_by().values_list(column.path).annotate(count=Count("pk", distinct=True))
+    values = dict(counted.order_by("-count", column.path)[:MAX_FACETS])
     if chosen[name]:
         values.setdefault(chosen[name], 0)
-    return Facet(
-        name, title, [_choice(query, name, value, count, chosen[name]) for value, count in values.items()]
-    )
+    choices = [_choice(query, name, value, count, chosen[name]) for value, count in values.items()]
+    return Facet(name, column.title, choices)
 
 
 def _choice(query: QueryDict, name: str, value: str, count: int, chosen: str) -> Choice:

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from models_app.models import Repo
+from models_app.models import Repo, RepoTag
 from tests.models_app.views.conftest import Pages, card, publish
 
 
@@ -118,3 +118,17 @@ def test_the_start_page_of_an_empty_hub_says_what_to_do(client: Client, db: None
 @pytest.mark.parametrize("path", ["/", "/models", "/datasets", "/leaderboards"])
 def test_lists_are_read_only(client: Client, db: None, path: str) -> None:
     assert client.post(path).status_code == 405
+
+
+def test_datasets_are_narrowed_by_the_task_they_are_for(client: Client, pages: Pages) -> None:
+    other = publish(pages.alice, "prose", repo_type="dataset")
+    for repo, task in ((pages.data, "image-classification"), (other, "text-classification")):
+        RepoTag.objects.create(repo=repo, kind="task_categories", value=task)
+        RepoTag.objects.create(repo=repo, kind="language", value="image-classification")
+    response = client.get("/datasets?task=image-classification")
+    assert names(response) == ["digits"]
+    task = next(facet for facet in response.context["facets"] if facet.name == "task")
+    assert {(c.value, c.count) for c in task.choices} == {
+        ("image-classification", 1),
+        ("text-classification", 1),
+    }
