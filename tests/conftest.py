@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import training  # noqa: F401 (before torch is loaded: it tells torch's threads not to spin on shared cores)
 from tests.live import LiveHub, make_hub
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+# How fast a busy machine draws examples is no property of the code, and a run must be repeatable.
+settings.register_profile(
+    "tuneyard", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tuneyard")
 
 
 @pytest.fixture(scope="session")
