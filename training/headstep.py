@@ -48,7 +48,7 @@ class HeadStep:
         learns = learner.weight.requires_grad and learner.bias.requires_grad
         return same_device and learns and inputs.dtype == learner.weight.dtype == torch.float32
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def step(self, rows: Tensor) -> None:
         """One update from the mean loss over `rows`; `rows` may hold several micro-batches, accumulated."""
         head = self.head
@@ -69,7 +69,7 @@ class HeadStep:
         if self.kernels is None:
             self.kernels = fused_kernels(self.optimizer)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def drain(self) -> tuple[Tensor, Tensor, int]:
         """Sum of losses, number of hits and number of images of the steps since the last call."""
         if not self.pending:

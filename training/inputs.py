@@ -17,7 +17,7 @@ from training.batches import Batches, normalized
 from training.data import Split, holdout, load_pixels, read_split, thin
 from training.errors import UserError
 from training.featurecache import FeatureKey, cached_features
-from training.features import frozen_features
+from training.features import frozen_features, micro_batch_size
 from training.model import Network
 from training.recipe import Recipe
 from training.reporting import Reporter
@@ -131,11 +131,15 @@ def _to_features(
     for part in parts:
         digest.update(part.numpy().data)
 
+    n = sum(map(len, parts))
+    # Pixels normalised in the batches that the body takes stay in the processor's cache on the way.
+    micro = micro_batch_size(spec.image_size, spec.image_size, n, device)
+
     def compute() -> Tensor:
         return frozen_features(
             body,
-            itertools.chain.from_iterable(normalized(part, spec, device) for part in parts),
-            n=sum(map(len, parts)),
+            itertools.chain.from_iterable(normalized(part, spec, device, micro) for part in parts),
+            n=n,
             device=device,
             progress=_progress_log(reporter),
             check=reporter.check,
