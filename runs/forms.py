@@ -10,6 +10,8 @@ from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
+from models_app.access import Refusal
+from models_app.actions.repos import check_repo_name
 from models_app.models import Repo
 from models_app.views.support import writable_namespaces
 from runs.choices import (
@@ -203,6 +205,13 @@ class FinetuneForm(forms.Form):
             "validation_split", "validation_fraction", "max_train_images", "flavor",
         )  # fmt: skip
         return [self[name] for name in names]
+
+    def clean_name(self) -> str:
+        """The rule of repo names, told together with everything else."""
+        try:
+            return check_repo_name(self.cleaned_data["name"])
+        except Refusal as refusal:
+            raise forms.ValidationError(refusal.message) from refusal
 
     def clean(self) -> dict[str, Any]:
         """Build the recipe; every problem goes beside the field it is about."""

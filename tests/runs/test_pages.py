@@ -189,7 +189,7 @@ def test_every_field_reaches_the_recipe(as_alice: Client, ready: World) -> None:
         ("dataset", "carol/none", "Select a valid choice."),
         ("strategy", "hope", "Select a valid choice."),
         ("namespace", "carol", "Select a valid choice."),
-        ("name", "a/b", "must be a repo name"),
+        ("name", "a/b", "is not a valid repo name"),
         ("name", "base", "already holds files"),
         ("init", "scratch", "must be full when init is scratch"),
         ("train_split", "test", "must not be a split the run learns from"),
@@ -210,8 +210,8 @@ def test_each_problem_stands_beside_its_field_and_what_was_typed_stays(
 
 
 def test_all_problems_are_told_at_once(as_alice: Client, ready: World) -> None:
-    response = as_alice.post("/alice/base/finetune", filled(lr="-1", epochs="0", image_size="x"))
-    assert {"lr", "epochs", "image_size"} <= set(response.context["form"].errors)
+    response = as_alice.post("/alice/base/finetune", filled(lr="-1", epochs="0", image_size="x", name="a/b"))
+    assert {"lr", "epochs", "image_size", "name"} <= set(response.context["form"].errors)
     assert '<details class="fold" id="more-settings" open>' in response.text
 
 
