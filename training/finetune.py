@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,12 @@ class Run:
 
     def train(self) -> tuple[dict[str, float], list[dict[str, float]]]:
         """Run to the end; returns the validation metrics of the final weights and the history."""
-        self._resume()
+        with self.head_step.threads(self.step_images) if self.head_step else nullcontext():
+            self._resume()
+            self._loop()
+        return self._final_metrics(), self.progress.history
+
+    def _loop(self) -> None:
         progress, recipe, prepared = self.progress, self.recipe, self.prepared
         order, order_epoch = torch.empty(0, dtype=torch.long), -1
         while progress.step < self.total_steps and not progress.stopped:
@@ -157,7 +163,6 @@ class Run:
             pause = max(self.checkpoint_seconds, CHECKPOINT_SHARE * self.save_cost)
             if time.monotonic() - self.saved_at >= pause:
                 self.save()
-        return self._final_metrics(), progress.history
 
     def _optimizer_step(self, rows: Tensor, step: int) -> None:
         """One update from the images of `rows`; the gradients of its micro-batches add up to the mean."""

@@ -7,11 +7,16 @@ same updates as the general loop gives, to rounding, in about a tenth of its tim
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+# Multiplications in a step below which a second thread costs more than it helps: some 0.1 ms of one core.
+SMALL_STEP = 5_000_000
 
 
 class HeadStep:
@@ -47,6 +52,19 @@ class HeadStep:
         same_device = inputs.device == learner.weight.device
         learns = learner.weight.requires_grad and learner.bias.requires_grad
         return same_device and learns and inputs.dtype == learner.weight.dtype == torch.float32
+
+    @contextmanager
+    def threads(self, rows: int) -> Iterator[None]:
+        """One thread while steps of `rows` images are small: on busy cores, waiting for a second thread took
+        ten times as long as the step itself.
+        """
+        before = torch.get_num_threads()
+        if 2 * rows * self.head.in_features * self.head.out_features < SMALL_STEP:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     @torch.inference_mode()
     def step(self, rows: Tensor) -> None:

@@ -100,3 +100,21 @@ def test_it_takes_only_what_it_can_do() -> None:
     assert not HeadStep.fits(nn.Linear(8, 3), torch.randn(4, 3, 8, 8))
     assert not HeadStep.fits(nn.Linear(8, 3), table.double())
     assert not HeadStep.fits(nn.Linear(8, 3).requires_grad_(False), table)
+
+
+def test_small_steps_take_one_thread_and_give_the_others_back() -> None:
+    inputs, targets, head = features()
+    quick = HeadStep(head, OPTIMIZERS["sgd"](groups_of(head)), inputs, targets)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with quick.threads(8):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        with quick.threads(1_000_000):
+            assert torch.get_num_threads() == 2
+        with pytest.raises(KeyError), quick.threads(8):
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
