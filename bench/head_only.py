@@ -301,13 +301,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     for epochs in (short, long):
         found["ours"][epochs] = [call(args, "ours", epochs=epochs, images=images) for _ in range(args.repeat)]
     found["pass"] = call(args, "pass", images=images)
-    for epochs in (short, long):
-        found["plain"][epochs] = call(args, "plain", epochs=epochs, images=images)
     many = args.limit_images
     for epochs in (short, long):
         runs = [call(args, "ours", epochs=epochs, images=many, keep=False) for _ in range(args.repeat)]
         found["limit"][epochs] = runs
     found["limit_pass"] = call(args, "pass", images=many)
+    for epochs in (short, long):
+        found["plain"][epochs] = call(args, "plain", epochs=epochs, images=images)
     found["accuracy"] = call(args, "accuracy")
     return found
 

@@ -52,9 +52,10 @@ def frozen_features(
     done = 0
     for images, count in _micro_batches(batches, n, device):
         check()
+        tried: Tensor | None = None
         if run is None:
-            run = _choose(body, images, n, device, precision)
-        rows = run(images)[:count]
+            run, tried = _choose(body, images, n, device, precision)
+        rows = (run(images) if tried is None else tried)[:count]
         if table is None:
             table = torch.empty(n, rows.shape[1], dtype=torch.float32)
         table[done : done + count] = rows.to("cpu", torch.float32)
@@ -70,12 +71,15 @@ def frozen_features(
     return table
 
 
-def _choose(body: nn.Module, sample: Tensor, n: int, device: torch.device, precision: str) -> Forward:
+def _choose(
+    body: nn.Module, sample: Tensor, n: int, device: torch.device, precision: str
+) -> tuple[Forward, Tensor | None]:
+    """How to run the body, and the sample's features where the choice has computed them."""
     if n < FEW_IMAGES:
-        return plain_body(body, device)
+        return plain_body(body, device), None
     chosen = fast_body(body, sample, device=device, precision=precision)
     log.info("Frozen features: %s, %s form, off by %.2g.", chosen.precision, chosen.form, chosen.error)
-    return chosen.run
+    return chosen.run, chosen.rows
 
 
 def micro_batch_size(height: int, width: int, n: int, device: torch.device) -> int:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from training import checkpoint, model
+from training.allocator import keep_freed_memory
 from training.batches import EVAL_BATCH, Batches, epoch_order
 from training.device import describe, pick_device, reproducible, step_seed, train_dtype
 from training.errors import Interrupted, UserError
@@ -78,6 +79,7 @@ def finetune(
     began = time.monotonic()
     work_dir.mkdir(parents=True, exist_ok=True)
     device = pick_device()
+    keep_freed_memory()
     try:
         with reproducible(recipe.seed, recipe.deterministic):
             reporter.stage("data")

@@ -41,12 +41,16 @@ GUARD_IMAGES = 4
 
 @dataclass(frozen=True)
 class FastBody:
-    """`run` maps float [micro, 3, h, w] on `device` to float32 [micro, d]; the batch size is baked in."""
+    """`run` maps float [micro, 3, h, w] on `device` to float32 [micro, d]; the batch size is baked in.
+
+    `rows` are the features of the sample it was tried on, where it was.
+    """
 
     run: Forward
     precision: str
     form: str
     error: float
+    rows: Tensor | None = None
 
 
 def native_precision(device: torch.device) -> str:
@@ -85,13 +89,14 @@ def fast_body(body: nn.Module, sample: Tensor, *, device: torch.device, precisio
     for name in dict.fromkeys([allowed, "fp32"]):
         try:
             run = _fused_body(body, sample, device, PRECISIONS[name])
-            error = disagreement(run(sample)[: len(expected)], expected)
+            rows = run(sample)
+            error = disagreement(rows[: len(expected)], expected)
         except Exception as problem:
             # Tracing and fusing lean on private parts of torch; whatever fails there, the plain body works.
             log.info("The fused %s form of the body cannot be built: %s", name, problem)
             continue
         if error <= LIMITS[name]:
-            return FastBody(run, name, "fused", error)
+            return FastBody(run, name, "fused", error, rows)
         log.warning("Features in %s are off by %.2g of their spread: trying a slower form.", name, error)
     return FastBody(plain, "fp32", "plain", 0.0)
 

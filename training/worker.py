@@ -45,9 +45,11 @@ def make_app(settings: WorkerSettings) -> Celery:
     @app.task(name=EXECUTE)
     def execute_run(run_id: str, *_later: Any, **_newer: Any) -> None:
         if not STOP.is_set():
+            from training.allocator import give_back_memory
             from training.execute import execute
 
             execute(str(run_id), settings, STOP)
+            give_back_memory()
 
     @app.task(name="training.ping")
     def ping() -> str:
