@@ -17,7 +17,7 @@ import yaml
 from torch import Tensor
 
 from training.errors import UserError
-from training.images import Geometry, open_image, to_pixels
+from training.images import Geometry, open_image, to_planes
 from training.tables import MAX_ROWS, Rows, Source, read_listing, read_parquet
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -86,18 +86,28 @@ def thin(rows: Sequence[int], targets: Sequence[int], limit: int | None, seed: i
     return sorted(itertools.islice((row for row in turns if row is not None), limit))
 
 
-def pixel_chunks(split: Split, wanted: Sequence[int], geometry: Geometry) -> Iterator[Tensor]:
-    """Decode the wanted rows (ascending), to uint8 [up to 256, 3, size, size] at a time."""
-    images = split.rows.images(set(wanted))
+def pixel_chunks(
+    split: Split, wanted: Sequence[int], geometry: Geometry, out: Tensor | None = None
+) -> Iterator[Tensor]:
+    """Decode the wanted rows (ascending), to uint8 [up to 256, 3, size, size] at a time.
 
-    def decode(item: tuple[int, Source]) -> Any:
-        row, source = item
-        return to_pixels(open_image(source, split.rows.where(row)), geometry)
+    With `out` [n, 3, size, size] the chunks are its slices, filled in order.
+    """
+    images = split.rows.images(set(wanted))
+    start = 0
+
+    def decode(place: np.ndarray, row: int, source: Source) -> None:
+        place[:] = to_planes(open_image(source, split.rows.where(row)), geometry)
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         # In chunks: a map over everything would queue every encoded image at once.
         while chunk := list(itertools.islice(images, CHUNK)):
-            yield torch.from_numpy(np.stack(list(pool.map(decode, chunk))))
+            shape = (len(chunk), 3, geometry.size, geometry.size)
+            pixels = torch.empty(shape, dtype=torch.uint8) if out is None else out[start : start + len(chunk)]
+            for _ in pool.map(decode, pixels.numpy(), *zip(*chunk, strict=True)):
+                pass
+            yield pixels
+            start += len(chunk)
 
 
 def load_pixels(
@@ -113,18 +123,16 @@ def load_pixels(
     Beyond 1 GiB the tensor lies in a file under `scratch`: the machine's page cache decides what stays.
     """
     pixels = _allocate((len(wanted), 3, geometry.size, geometry.size), scratch, f"pixels-{split.name}")
-    done = 0
-    for chunk in pixel_chunks(split, wanted, geometry):
+    for _ in pixel_chunks(split, wanted, geometry, pixels):
         check()
-        pixels[done : done + len(chunk)] = chunk
-        done += len(chunk)
     return pixels
 
 
 def _allocate(shape: tuple[int, ...], scratch: Path | None, name: str) -> Tensor:
     size = torch.Size(shape).numel()
     if size <= MEMORY_BYTES or scratch is None:
-        return torch.empty(shape, dtype=torch.uint8)
+        # NumPy asks the system for large pages, torch does not: first touching them costs a third.
+        return torch.from_numpy(np.empty(shape, dtype=np.uint8))
     scratch.mkdir(parents=True, exist_ok=True)
     path = scratch / re.sub(r"[^A-Za-z0-9-]", "_", name)
     return torch.from_file(str(path), shared=True, size=size, dtype=torch.uint8).reshape(shape)

@@ -44,7 +44,7 @@ def open_image(source: bytes | Path, where: str) -> Image.Image:
             image = Image.open(io.BytesIO(encoded), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise _broken(where, f"it has {image.width} × {image.height} pixels, more than 50 million")
-            return _to_rgb(ImageOps.exif_transpose(image))
+            return _to_rgb_or_grey(ImageOps.exif_transpose(image))
     except UserError:
         raise
     except MemoryError:
@@ -55,7 +55,12 @@ def open_image(source: bytes | Path, where: str) -> Image.Image:
 
 
 def to_pixels(image: Image.Image, geometry: Geometry) -> np.ndarray:
-    """RGB image to uint8 [3, size, size]."""
+    """RGB or grey image to uint8 [3, size, size]."""
+    return np.ascontiguousarray(to_planes(image, geometry))
+
+
+def to_planes(image: Image.Image, geometry: Geometry) -> np.ndarray:
+    """The same, as a view that is to be copied."""
     short = max(geometry.size, round(geometry.size / geometry.crop_pct))
     scale = short / min(image.size)
     width, height = (max(short, round(side * scale)) for side in image.size)
@@ -66,7 +71,11 @@ def to_pixels(image: Image.Image, geometry: Geometry) -> np.ndarray:
     resized = image.resize((width, height), FILTERS[geometry.interpolation])
     left, top = (width - geometry.size) // 2, (height - geometry.size) // 2
     square = resized.crop((left, top, left + geometry.size, top + geometry.size))
-    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+    pixels = np.asarray(square)
+    if pixels.ndim == 2:
+        # Grey is resized once, not three times: the three channels are equal to the last bit.
+        return np.broadcast_to(pixels, (3, *pixels.shape))
+    return pixels.transpose(2, 0, 1)
 
 
 def _read_bounded(path: Path, where: str) -> bytes:
@@ -77,7 +86,9 @@ def _read_bounded(path: Path, where: str) -> bytes:
         raise UserError("data:missing-image", f"The image {where} does not exist.") from None
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb_or_grey(image: Image.Image) -> Image.Image:
+    if image.mode == "L":
+        return image
     if image.mode.startswith("I"):
         # 16-bit grey: Pillow would clip everything above 255 to white.
         wide = np.asarray(image).astype(np.float64)

@@ -39,8 +39,7 @@ class Network:
 
 def load_network(model_dir: Path) -> Network:
     """A finished model, in fp32 and eval mode. Raises `UserError` if files and architecture do not agree."""
-    network = _build(read_spec(model_dir))
-    _load(network, model_dir / WEIGHTS)
+    network = _read(read_spec(model_dir), model_dir / WEIGHTS)
     _try_out(network)
     return network
 
@@ -61,8 +60,7 @@ def prepare_network(
         network = _build(spec)
         _try_out(network)
         return network
-    network = _build(base)
-    _load(network, base_dir / WEIGHTS)
+    network = _read(base, base_dir / WEIGHTS)
     if size != base.image_size and not vision.takes_any_size(network.net):
         learnt = f"{base.architecture} learnt positions for {base.image_size}-pixel images"
         text = f"{learnt}; leave dataset.image_size empty."
@@ -157,6 +155,29 @@ def _build(spec: ModelSpec) -> Network:
     return Network(net, spec, vision.head_name(net))
 
 
+def _read(spec: ModelSpec, path: Path) -> Network:
+    """The network with the weights of a file, without drawing random ones first wherever that is possible."""
+    network = _build_empty(spec)
+    if network is not None:
+        _load(network, path)
+        if not any(item.is_meta for item in (*network.net.parameters(), *network.net.buffers())):
+            return network
+    # It computes some tensors itself (or the file has no head): only a real build knows them.
+    network = _build(spec)
+    _load(network, path)
+    return network
+
+
+def _build_empty(spec: ModelSpec) -> Network | None:
+    """The network without memory for its tensors; None for the few that need values while they are built."""
+    try:
+        with torch.device("meta"):
+            return _build(spec)
+    except Exception:
+        # Whatever is wrong with the spec itself, the real build says it in words.
+        return None
+
+
 def _load(network: Network, path: Path) -> None:
     """Load strictly; shapes are compared with the header before any data is read."""
     header = read_header(path)
@@ -173,7 +194,9 @@ def _load(network: Network, path: Path) -> None:
     extra = next((name for name in header if name not in expected), None)
     if extra is not None:
         raise _mismatch(network, f"{extra[:100]} does not belong to it")
-    network.net.load_state_dict(load_weights(path), strict=bool(network.spec.num_classes))
+    # Copied, not mapped: the file may change under a mapping, and a base in half precision learns in fp32.
+    tensors = {name: item.to(expected[name].dtype, copy=True) for name, item in load_weights(path).items()}
+    network.net.load_state_dict(tensors, strict=bool(network.spec.num_classes), assign=True)
 
 
 def _try_out(network: Network) -> None:

@@ -7,7 +7,6 @@ copies the bytes of every unchanged tensor, so that chunks of base and child are
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,6 +106,8 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 def write_weights(path: Path, changed: Mapping[str, Tensor], *, base: Path | None = None) -> None:
     """Write atomically the tensors of `base` in its order, those in `changed` replaced, new ones last.
 
+    Not flushed to disk: after a loss of power the run writes its result anew, from its checkpoint.
+
     Changed tensors keep their own dtype. Wider types come first so that every tensor is aligned; for a base
     written by the safetensors library that is its own order already.
     """
@@ -128,8 +129,6 @@ def write_weights(path: Path, changed: Mapping[str, Tensor], *, base: Path | Non
         finally:
             if source:
                 source.close()
-        target.flush()
-        os.fsync(target.fileno())
     tmp.replace(path)
 
 

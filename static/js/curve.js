@@ -51,8 +51,10 @@ class RunCurve extends HTMLElement {
   }
 
   async refresh() {
-    if (this.busy) return;
+    // Asked again while an answer is on its way: that answer may be too old, and the last one must not be lost.
+    if (this.busy) { this.again = true; return; }
     this.busy = true;
+    this.again = false;
     try {
       const answer = await fetch(this.getAttribute("src"), { headers: { Accept: "application/json" } });
       if (answer.ok) this.take(await answer.json());
@@ -60,6 +62,7 @@ class RunCurve extends HTMLElement {
       // The hub is away for a moment; the next tick asks again.
     } finally {
       this.busy = false;
+      if (this.again) this.refresh();
     }
   }
 

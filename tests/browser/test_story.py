@@ -77,10 +77,9 @@ def test_a_visitor_fine_tunes_and_finds_the_result_on_the_leaderboard(browser: B
     page.get_by_role("heading", name=f"visitor/{name}").wait_for()
 
     page.locator("run-curve path.series").first.wait_for(timeout=STORY_SECONDS * 1000)
-    first = int(str(page.locator("run-curve").first.get_attribute("data-step") or 0))
     page.get_by_text("Done.").wait_for(timeout=STORY_SECONDS * 1000)
-    page.locator("run-curve[data-step]").first.wait_for()
-    assert int(str(page.locator("run-curve").first.get_attribute("data-step"))) > max(first, 100)
+    # The line glides to its end; on a quick machine the run is over before the first stretch is drawn.
+    page.wait_for_function("document.querySelector('run-curve').dataset.step > 100")
 
     page.get_by_role("link", name="See the leaderboard").click()
     row = page.get_by_role("row").filter(has_text=f"visitor/{name}")

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.training.world import picture, write_images
 from training.data import Split, holdout, load_pixels, read_split, thin
 from training.errors import UserError
-from training.images import Geometry
+from training.images import Geometry, to_pixels
 
 GEOMETRY = Geometry(16)
 
@@ -198,6 +198,13 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
     assert pixels.shape == (1, 3, 16, 16)
     if mode != "1":
         assert abs(pixels.float().mean() - 128) < 2
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_grey_pixels_are_those_of_the_same_picture_in_rgb(interpolation: str) -> None:
+    noise = np.random.default_rng(7).integers(0, 256, (31, 45), dtype=np.uint8)
+    grey, geometry = Image.fromarray(noise), Geometry(64, 0.9, interpolation)
+    assert (to_pixels(grey, geometry) == to_pixels(grey.convert("RGB"), geometry)).all()
 
 
 def test_a_sliver_does_not_grow_without_bound(tmp_path: Path) -> None:

@@ -67,10 +67,10 @@ def test_a_killed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "model.safetensors"
     write_weights(path, {"a": torch.zeros(2)})
 
-    def killed(_: int) -> None:
+    def killed(_: torch.Tensor) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.weights.os.fsync", killed)
+    monkeypatch.setattr("training.weights._raw", killed)
     with pytest.raises(KeyboardInterrupt):
         write_weights(path, {"a": torch.ones(2)})
     assert torch.equal(load_weights(path)["a"], torch.zeros(2))
