@@ -1,6 +1,7 @@
 """Head-only fine-tuning with cached features against the plain loop, side by side in one run.
 
-    python -m bench.head_only            about 35 minutes on two quiet cores
+    python -m bench.head_only            about 75 minutes on two quiet cores
+    python -m bench.head_only --limit    6 minutes of them: only against one inference pass
     python -m bench.head_only --quick    about 2 minutes, for CI: the same code on few images
 
 ResNet-50 at 224 pixels, MNIST-5k, one linear head, AdamW, batches of 4 in the same order with the same
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import training  # noqa: F401 (first: all parts let torch's threads wait in the same way)
-from bench import report
+from bench import head_only_report, report
 
 BASE, DATA = "base", "data"
 LONG, SHORT = 100, 10
@@ -304,120 +305,27 @@ def call(args: argparse.Namespace, part: str, *, epochs: int = 1, images: int = 
     return found
 
 
-def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """All parts in turn; what is quick is repeated and the median counts."""
+def measure_limit(args: argparse.Namespace) -> dict[str, Any]:
+    """Whole runs on many images, then one inference pass over them."""
     call(args, "prepare")
-    short, long, images = args.short, args.long, args.images
-    found: dict[str, Any] = {"ours": {}, "plain": {}, "limit": {}}
-    for epochs in (short, long):
-        found["ours"][epochs] = [call(args, "ours", epochs=epochs, images=images) for _ in range(args.repeat)]
-    found["pass"] = call(args, "pass", images=images)
-    many = args.limit_images
-    for epochs in (short, long):
+    many, found = args.limit_images, {"limit": {}}
+    for epochs in (args.short, args.long):
         runs = [call(args, "ours", epochs=epochs, images=many, keep=False) for _ in range(args.repeat)]
         found["limit"][epochs] = runs
-    found["limit_pass"] = call(args, "pass", images=many)
-    for epochs in (short, long):
-        found["plain"][epochs] = call(args, "plain", epochs=epochs, images=images)
-    found["accuracy"] = call(args, "accuracy")
-    return found
+    return {**found, "limit_pass": call(args, "pass", images=many)}
 
 
-def median(runs: list[dict[str, Any]]) -> float:
-    return statistics.median(run["seconds"] for run in runs)
-
-
-def summary(args: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
-    """The four numbers that are promised, with what they are made of."""
-    rows = {}
+def measure_race(args: argparse.Namespace) -> dict[str, Any]:
+    """Whole runs, then the plain loop; what is quick is repeated and the median counts."""
+    call(args, "prepare")
+    images = args.images
+    found: dict[str, Any] = {"ours": {}, "plain": {}}
     for epochs in (args.short, args.long):
-        ours, plain = median(found["ours"][epochs]), found["plain"][epochs]["seconds"]
-        accuracy = found["accuracy"]
-        rows[epochs] = {
-            "plain_seconds": plain,
-            "ours_seconds": ours,
-            "times_faster": plain / ours,
-            "plain_epochs_done": found["plain"][epochs]["epochs_done"],
-            "plain_accuracy": accuracy.get(f"plain-{epochs}"),
-            "ours_accuracy": accuracy[f"ours-{epochs}"],
-            "of_one_pass": ours / found["pass"]["seconds"],
-            "of_one_pass_many_images": median(found["limit"][epochs]) / found["limit_pass"]["seconds"],
-        }
-    return rows
-
-
-def _percent(share: float | None) -> str:
-    return "not run to its end" if share is None else f"{100 * share:.1f} %"
-
-
-def _plain_cell(epochs: int, row: dict[str, Any]) -> str:
-    done = row["plain_epochs_done"]
-    scaled = "" if done == epochs else f" (scaled from {done} epochs)"
-    return f"{row['plain_seconds']:.1f} s{scaled}"
-
-
-def markdown(args: argparse.Namespace, found: dict[str, Any], rows: dict[str, Any], where: Any) -> str:
-    best, many = found["pass"], found["limit_pass"]
-    versus = report.table(
-        [
-            "epochs",
-            "plain loop",
-            "ours, files to files",
-            "faster",
-            "accuracy plain / ours",
-            "ours ÷ one pass",
-        ],
-        [
-            [
-                epochs,
-                _plain_cell(epochs, row),
-                f"{row['ours_seconds']:.2f} s",
-                f"**{row['times_faster']:.0f}×**",
-                f"{_percent(row['plain_accuracy'])} / {_percent(row['ours_accuracy'])}",
-                f"{row['of_one_pass']:.2f}",
-            ]
-            for epochs, row in rows.items()
-        ],
-    )
-    limit = report.table(
-        ["epochs", "ours, files to files", "one inference pass", "ours ÷ one pass"],
-        [
-            [epochs, f"{median(found['limit'][epochs]):.2f} s", f"{many['seconds']:.2f} s",
-             f"**{row['of_one_pass_many_images']:.2f}**"]
-            for epochs, row in rows.items()
-        ],
-    )  # fmt: skip
-    stages = found["limit"][args.long][0]["stages"]
-    spans = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in stages.items())
-    speed = {name: args.limit_images / statistics.median(runs) for name, runs in many["runs"].items()}
-    speeds = ", ".join(f"{name}: {rate:.0f} images/s" for name, rate in speed.items())
-    plain_rate = found["plain"][args.long]["images_per_second"]
-    busiest = max(run["load_before"] for runs in found["ours"].values() for run in runs)
-    compiled = many.get("compile_seconds")
-    note = f" (after {compiled:.0f} s of compiling, not counted)" if compiled else ""
-    command = " ".join(["python -m bench.head_only", *sys.argv[1:]])
-    return f"""# Head-only fine-tuning with cached features
-
-`{command}` · {where["when"]} · {where["processor"]}, {where["cores"]} cores ·
-torch {where["torch"]}, Python {where["python"]} · load average before our runs at most {busiest}
-
-ResNet-50, {args.size} px, {args.images} images of MNIST-5k, linear head, AdamW, batches of 4. Both loops see
-the same images in the same order with the same learning rates; accuracy on {found["accuracy"]["images"]}
-held-out images, features in fp32. Ours: median of {args.repeat} whole runs, each in a fresh process with an
-empty cache; plain: one run, the loop alone. One inference pass of these images: {best["seconds"]:.2f} s.
-
-{versus}
-
-The limit, on {args.limit_images} images, where the fixed costs (reading, tracing, saving 98 MB) weigh less:
-
-{limit}
-
-Where the time of {args.long} epochs goes there: {spans}.
-Warm inference: {speeds}{note}. The plain loop runs {plain_rate:.0f} images/s.
-
-No pretrained ResNet-50 exists offline: the body is random with a fixed seed, its batch-norm statistics taken
-from data. Its speed is that of any ResNet-50; the accuracies say only that both loops learn the same head.
-"""
+        found["ours"][epochs] = [call(args, "ours", epochs=epochs, images=images) for _ in range(args.repeat)]
+    found["pass"] = call(args, "pass", images=images)
+    for epochs in (args.short, args.long):
+        found["plain"][epochs] = call(args, "plain", epochs=epochs, images=images)
+    return {**found, "accuracy": call(args, "accuracy")}
 
 
 def main() -> int:
@@ -425,7 +333,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="few images and epochs, to see that it runs")
-    parser.add_argument("--images", type=int, default=320, help="images of the race against the plain loop")
+    parser.add_argument(
+        "--limit", action="store_true", help="only against one pass (6 minutes), not the plain loop"
+    )
+    parser.add_argument("--images", type=int, default=800, help="images of the race against the plain loop")
     parser.add_argument("--limit-images", type=int, default=2000, help="images of the race against one pass")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--held-out", type=int, default=1000)
@@ -443,14 +354,16 @@ def main() -> int:
     if args.quick:
         args.short, args.long, args.images, args.limit_images = 1, 3, 48, 64
         args.held_out, args.repeat = 64, 1
-    with tempfile.TemporaryDirectory() as folder:
-        args.work = Path(folder)
-        found = measure(args)
-    rows, where = summary(args, found), report.machine()
-    name = "head_only_quick" if args.quick else "head_only"
-    report.write(
-        name, {"machine": where, "summary": rows, "parts": found}, markdown(args, found, rows, where)
-    )
+    races = {"limit": (measure_limit, head_only_report.limit_rows, head_only_report.limit_page)}
+    if not args.limit:
+        races["race"] = (measure_race, head_only_report.race_rows, head_only_report.race_page)
+    for race, (measure, rows, page) in races.items():
+        with tempfile.TemporaryDirectory() as folder:
+            args.work = Path(folder)
+            found, where = measure(args), report.machine()
+        name = "head_only" + ("_limit" if race == "limit" else "") + ("_quick" if args.quick else "")
+        content = {"machine": where, "summary": rows(args, found), "parts": found}
+        report.write(name, content, page(args, found, where))
     return 0
 
 

@@ -12,29 +12,20 @@ and not the client's memory of what it sent. Counted is every file under the dat
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import json
 import os
-import secrets
 import shutil
-import signal
-import socket
-import string
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench import report
+from bench.hub import ROOT, USER, running_hub
 
-USER = "alice"
-ROOT = Path(__file__).resolve().parent.parent
 BOUND = 1.05
 
 
@@ -91,42 +82,6 @@ def call(args: argparse.Namespace, part: str, name: str = "", **environment: str
         began = time.perf_counter()
         subprocess.run(command, check=True, cwd=ROOT, env={**kept, **environment})
         return time.perf_counter() - began
-
-
-@contextlib.contextmanager
-def running_hub(data: Path, log: Path) -> Iterator[tuple[str, str]]:
-    """A hub on an empty directory; its address and a write token."""
-    token = "hf_" + "".join(secrets.choice(string.ascii_letters) for _ in range(34))
-    manage = [sys.executable, "manage.py"]
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUB_", "DJANGO_"))}
-    here = ["--data-dir", str(data)]
-    person = ["--user", USER, "--password", secrets.token_hex(12), "--token", token]
-    subprocess.run(
-        [*manage, "provision", *here, *person], check=True, cwd=ROOT, env=kept, stdout=subprocess.DEVNULL
-    )
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    serve = [*manage, "serve", *here, "--port", str(port), "--no-workers"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(serve, cwd=ROOT, env=kept, stdout=output, stderr=output)
-        try:
-            _wait_until_up(f"http://127.0.0.1:{port}/healthz", process, log)
-            yield f"http://127.0.0.1:{port}", token
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
-
-
-def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise RuntimeError(f"The hub did not come up:\n{log.read_text()[-2000:]}")
 
 
 def disk_bytes(folder: Path) -> tuple[int, int]:

@@ -30,6 +30,7 @@ from training.reporting import Reporter
 CHECKPOINT = "checkpoint.safetensors"
 # A large net's checkpoint takes seconds: between two, learn for so many times as long as the last one took.
 CHECKPOINT_SHARE = 20
+STRETCH_IMAGES = 256
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ class Run:
         self.optimizer = make_optimizer(groups, optim)
         self.parameters = [item for group in groups for item in group["params"]]
         self.head_step = self._head_step()
+        # Short steps are taken many between two looks at the clock and at the hub: some milliseconds' worth.
+        self.stretch = max(1, STRETCH_IMAGES // self.step_images) if self.head_step else 1
         self.learning = model.changed_state(prepared.network)
         self.best: dict[str, Tensor] = {}
         self.progress = Progress()
@@ -154,11 +157,16 @@ class Run:
                 order = epoch_order(len(prepared.train), recipe.optim.batch_size, recipe.seed, epoch)
                 order_epoch = epoch
                 model.set_learning_mode(prepared.network)
-            rows = order[place * self.step_images : (place + 1) * self.step_images]
-            set_lr(self.optimizer, recipe.optim.lr * lr_factor(progress.step, self.total_steps, recipe.optim))
-            self._optimizer_step(rows, progress.step)
-            progress.step += 1
-            if place + 1 == self.steps_per_epoch:
+            count = min(self.stretch, self.steps_per_epoch - place)
+            rows = order[place * self.step_images : (place + count) * self.step_images]
+            rates = [self._lr(progress.step + number) for number in range(count)]
+            if self.head_step is not None:
+                self.head_step.run(rows, self.step_images, rates)
+            else:
+                set_lr(self.optimizer, rates[0])
+                self._optimizer_step(rows, progress.step)
+            progress.step += count
+            if place + count == self.steps_per_epoch:
                 self._end_epoch(epoch)
             elif self.meter.age() >= self.report_seconds:
                 self.reporter.report(progress.step, self.total_steps, self._train_metrics())
@@ -166,12 +174,12 @@ class Run:
             if time.monotonic() - self.saved_at >= pause:
                 self.save()
 
+    def _lr(self, step: int) -> float:
+        return self.recipe.optim.lr * lr_factor(step, self.total_steps, self.recipe.optim)
+
     def _optimizer_step(self, rows: Tensor, step: int) -> None:
         """One update from the images of `rows`; the gradients of its micro-batches add up to the mean."""
         recipe, prepared = self.recipe, self.prepared
-        if self.head_step is not None:
-            self.head_step.step(rows)
-            return
         seed = step_seed(recipe.seed, step)
         # Dropout draws from the global generator: seeding it by step is what makes resuming exact.
         torch.manual_seed(seed)

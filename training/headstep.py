@@ -7,13 +7,15 @@ same updates as the general loop gives, to rounding, in about a tenth of its tim
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from training.optim import set_lr
 
 # Multiplications in a step below which a second thread costs more than it helps: some 0.1 ms of one core.
 SMALL_STEP = 5_000_000
@@ -22,7 +24,7 @@ SMALL_STEP = 5_000_000
 class HeadStep:
     """Softmax cross-entropy of `head` on `inputs` [n, d] and `targets` [n], all on one device, in fp32.
 
-    `step` leaves gradients in `.grad` and state in `optimizer` exactly where the general loop would, so that
+    `run` leaves gradients in `.grad` and state in `optimizer` exactly where the general loop would, so that
     checkpoints and the learning-rate schedule need not know which of the two ran.
     """
 
@@ -40,8 +42,10 @@ class HeadStep:
         self.grad_clip = grad_clip
         classes = head.out_features
         self.goals = F.one_hot(targets, classes).float() * (1 - label_smoothing) + label_smoothing / classes
-        self.pending: list[tuple[Tensor, Tensor]] = []
+        self.pending: list[Tensor] = []
+        self.pending_rows: list[Tensor] = []
         self.kernels: list[FusedAdam] | None = None
+        self.steps: list[Tensor] = []
         head.weight.grad, head.bias.grad = torch.zeros_like(head.weight), torch.zeros_like(head.bias)
 
     @staticmethod
@@ -66,19 +70,41 @@ class HeadStep:
         finally:
             torch.set_num_threads(before)
 
-    @torch.inference_mode()
     def step(self, rows: Tensor) -> None:
         """One update from the mean loss over `rows`; `rows` may hold several micro-batches, accumulated."""
-        head = self.head
-        inputs = self.inputs.index_select(0, rows)
-        logits = torch.addmm(head.bias, inputs, head.weight.t())
-        self.pending.append((logits, rows))
-        slope = torch.softmax(logits, dim=1).sub_(self.goals.index_select(0, rows)).div_(len(rows))
-        torch.mm(slope.t(), inputs, out=head.weight.grad)
-        torch.sum(slope, 0, out=head.bias.grad)
+        self.run(rows, len(rows))
+
+    def run(self, order: Tensor, size: int, lrs: Sequence[float] = ()) -> None:
+        """One update for every `size` rows of `order`, the last one for what is left, with these rates."""
+        whole = len(order) // size * size
+        self._run(order[:whole], size, lrs)
+        if whole < len(order):
+            self._run(order[whole:], len(order) - whole, lrs[whole // size :])
+
+    @torch.inference_mode()
+    def _run(self, order: Tensor, size: int, lrs: Sequence[float]) -> None:
+        """Updates of equal size. Gathering for many at once, and few calls each, is what makes them cheap."""
+        weight, bias = self.head.weight, self.head.bias
+        share = 1 / size
+        batches = self.inputs.index_select(0, order).split(size)
+        pulls = self.goals.index_select(0, order).mul_(-share).split(size)
+        for number, (batch, pull) in enumerate(zip(batches, pulls, strict=True)):
+            logits = torch.addmm(bias, batch, weight.t())
+            self.pending.append(logits)
+            # (softmax - goal) / size, the slope of the mean loss
+            slope = torch.add(pull, torch.softmax(logits, 1), alpha=share)
+            torch.mm(slope.t(), batch, out=weight.grad)
+            torch.sum(slope, 0, out=bias.grad)
+            if lrs:
+                set_lr(self.optimizer, lrs[number])
+            self._update()
+        self.pending_rows.append(order)
+
+    def _update(self) -> None:
         if self.grad_clip is not None:
-            nn.utils.clip_grad_norm_([head.weight, head.bias], self.grad_clip)
+            nn.utils.clip_grad_norm_([self.head.weight, self.head.bias], self.grad_clip)
         if self.kernels:
+            torch._foreach_add_(self.steps, 1)
             for kernel in self.kernels:
                 kernel.step()
             return
@@ -86,15 +112,15 @@ class HeadStep:
         self.optimizer.step()
         if self.kernels is None:
             self.kernels = fused_kernels(self.optimizer)
+            self.steps = [step for kernel in self.kernels for step in kernel.steps]
 
     @torch.inference_mode()
     def drain(self) -> tuple[Tensor, Tensor, int]:
         """Sum of losses, number of hits and number of images of the steps since the last call."""
         if not self.pending:
             return torch.zeros(()), torch.zeros(()), 0
-        logits = torch.cat([logits for logits, _ in self.pending])
-        rows = torch.cat([rows for _, rows in self.pending])
-        self.pending = []
+        logits, rows = torch.cat(self.pending), torch.cat(self.pending_rows)
+        self.pending, self.pending_rows = [], []
         loss = -(self.goals[rows] * torch.log_softmax(logits, dim=1)).sum()
         hits = (logits.argmax(1) == self.targets[rows]).sum().float()
         return loss, hits, len(rows)
@@ -103,7 +129,8 @@ class HeadStep:
 class FusedAdam:
     """The kernel behind Adam and AdamW with `fused=True`, called without the checks around it.
 
-    It holds the optimizer's own tensors, and reads the learning rate of its group anew at every step.
+    It holds the optimizer's own tensors, and reads the learning rate of its group anew at every step. The
+    caller counts `steps` up, all kernels' at once.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]]) -> None:
@@ -123,7 +150,6 @@ class FusedAdam:
         self.beta1, self.beta2 = self.group["betas"]
 
     def step(self) -> None:
-        torch._foreach_add_(self.steps, 1)
         group = self.group
         self.kernel(
             *self.tensors,
