@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import AccessToken, TokenRole, User
+from accounts.models import AccessToken, DeviceLogin, TokenRole, User
 
 TOKEN_PREFIX = "hf_"  # noqa: S105
 _LETTERS = string.ascii_letters
@@ -40,6 +40,7 @@ def mint_token(
     scopes: dict[str, Any] | None = None,
     expires_at: datetime | None = None,
     text: str | None = None,
+    login: DeviceLogin | None = None,
 ) -> tuple[AccessToken, str]:
     """Make a token; its text is never seen again. ValueError on a malformed role or text."""
     if role not in TokenRole.values:
@@ -55,6 +56,7 @@ def mint_token(
         role=role,
         scopes=scopes or {},
         expires_at=expires_at,
+        login=login,
     )
     return token, text
 
@@ -92,3 +94,13 @@ def _note_use(token: AccessToken) -> None:
         with transaction.atomic():
             AccessToken.objects.filter(pk=token.pk).update(last_used_at=now)
         token.last_used_at = now
+
+
+def rename_scope(old: str, new: str) -> None:
+    """Let fine-grained tokens follow a repo that moved; `old` and `new` are `type:namespace/name`."""
+    if old == new:
+        return
+    rows = AccessToken.objects.filter(role=TokenRole.FINE_GRAINED, scopes__repos__has_key=old)
+    for token in rows.select_for_update():
+        token.scopes["repos"][new] = token.scopes["repos"].pop(old)
+        token.save(update_fields=["scopes"])

@@ -17,6 +17,7 @@ from celery.platforms import SecurityWarning
 from hub import broker
 
 TRENDING_SECONDS = 600.0
+DOWNLOADS_SECONDS = 60.0
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 # In a container everything runs as root, and nothing here accepts the pickles that make it dangerous.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -55,6 +56,15 @@ def make_app() -> Celery:
         beat_schedule={
             "reap": {"task": "runs.tasks.reap", "schedule": float(settings.HUB_REAPER_SECONDS)},
             "trending": {"task": "models_app.tasks.refresh_trending", "schedule": TRENDING_SECONDS},
+            "downloads": {"task": "models_app.tasks.count_downloads", "schedule": DOWNLOADS_SECONDS},
+            "webhooks": {
+                "task": "models_app.tasks.deliver_webhooks",
+                "schedule": float(settings.HUB_REAPER_SECONDS),
+            },
+            "webhooks-trim": {"task": "models_app.tasks.trim_webhooks", "schedule": 3600.0},
+            "garbage": {"task": "models_app.tasks.collect_garbage", "schedule": 3600.0},
+            "catch-up": {"task": "models_app.tasks.catch_up", "schedule": 60.0},
+            "tidy-git": {"task": "models_app.tasks.tidy_git", "schedule": 3600.0},
         },
     )
     if settings.HUB_BROKER_URL.startswith("filesystem:"):

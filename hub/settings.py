@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from hub.env import env_bool, env_database, env_directory, env_int, env_secret, env_str
+from hub.env import env_bool, env_database, env_directory, env_int, env_ints, env_secret, env_str
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.search(r"^## (\d\S*)", (BASE_DIR / "CHANGELOG.md").read_text(), re.M)[1]  # type: ignore[index]
@@ -53,6 +53,22 @@ HUB_FLAVORS = env_str("HUB_FLAVORS", "cpu-basic").split(",")
 HUB_GIT_DIR = HUB_DATA_DIR / "git"
 HUB_XORBS_DIR = HUB_DATA_DIR / "xorbs"
 HUB_TMP_DIR = HUB_DATA_DIR / "tmp"
+HUB_PARTS_DIR = HUB_DATA_DIR / "parts"
+HUB_DOWNLOADS_DIR = HUB_DATA_DIR / "downloads"
+# What nothing refers to is kept so long; clients remember for 21 days what they need not send again.
+HUB_GARBAGE_GRACE_DAYS = env_int("HUB_GARBAGE_GRACE_DAYS", 30)
+HUB_XET_DOWNLOAD = env_bool("HUB_XET_DOWNLOAD", True)
+
+# --- webhooks
+# Whether messages may go to this machine and its own network; seconds before each further attempt.
+HUB_WEBHOOKS_PRIVATE_TARGETS = env_bool("HUB_WEBHOOKS_PRIVATE_TARGETS", False)
+HUB_WEBHOOKS_RETRIES = env_ints("HUB_WEBHOOKS_RETRIES", "60,300,1800,7200,28800")
+
+# --- attachments of discussions: at most so much a file, and a person
+HUB_ATTACHMENTS_DIR = HUB_DATA_DIR / "attachments"
+HUB_ATTACHMENT_BYTES = env_int("HUB_ATTACHMENT_MB", 10) * 1024**2
+HUB_ATTACHMENT_VIDEO_BYTES = env_int("HUB_ATTACHMENT_VIDEO_MB", 50) * 1024**2
+HUB_ATTACHMENTS_PER_USER_BYTES = env_int("HUB_ATTACHMENTS_PER_USER_MB", 1024) * 1024**2
 
 # --- mail
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
@@ -64,6 +80,10 @@ HUB_PROXIES = env_int("HUB_PROXIES", 0)
 HUB_MAX_FILE_BYTES = env_int("HUB_MAX_UPLOAD_GB", 50) * 1024**3
 HUB_REGULAR_FILE_BYTES = env_int("HUB_REGULAR_FILE_MB", 10) * 1024**2
 HUB_COMMIT_BYTES = env_int("HUB_COMMIT_MB", 512) * 1024**2
+HUB_PUSH_BYTES = env_int("HUB_PUSH_MB", 1024) * 1024**2
+# Objects over the first go up in parts of the second, where the client knows how.
+HUB_MULTIPART_BYTES = env_int("HUB_MULTIPART_MB", 5 * 1024) * 1024**2
+HUB_MULTIPART_PART_BYTES = env_int("HUB_MULTIPART_PART_MB", 512) * 1024**2
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024**2
 
 # --- security

@@ -5,15 +5,21 @@ from __future__ import annotations
 from django.urls import URLPattern, path, re_path
 
 from models_app.views import (
+    buckets,
+    collections,
+    discussions,
     files,
+    gating,
     history,
     home,
     leaderboards,
     lists,
     new_repo,
+    people,
     profiles,
     repo,
     repo_settings,
+    webhooks,
 )
 
 _NAME = r"(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)"
@@ -35,7 +41,12 @@ def _repo_routes(repo_type: str, prefix: str) -> list[URLPattern]:
         *routes,
         re_path(rf"^{prefix}{_NAME}/tree/?$", files.folder, extra),
         re_path(rf"^{prefix}{_NAME}/commits/?$", history.commits, extra),
+        re_path(rf"^{prefix}{_NAME}/discussions$", discussions.thread_list, extra, name="discussions"),
+        re_path(rf"^{prefix}{_NAME}/discussions/new$", discussions.new_thread, extra),
+        re_path(rf"^{prefix}{_NAME}/discussions/(?P<num>[0-9]{{1,9}})$", discussions.thread, extra),
         re_path(rf"^{prefix}{_NAME}/settings$", repo_settings.repo_settings, extra, name="repo-settings"),
+        re_path(rf"^{prefix}{_NAME}/settings/access$", gating.access_settings, extra, name="repo-access"),
+        re_path(rf"^{prefix}{_NAME}/like$", people.like, extra, name="repo-like"),
     ]
 
 
@@ -43,11 +54,23 @@ urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
     path("models", lists.models, name="models"),
     path("datasets", lists.datasets, name="datasets"),
+    path("spaces", lists.spaces, name="spaces"),
+    path("kernels", lists.kernels, name="kernels"),
     path("leaderboards", leaderboards.leaderboards, name="leaderboards"),
     re_path(rf"^leaderboards/{_NAME}$", leaderboards.board, name="leaderboard"),
     path("new", new_repo.new_repo, name="repo-new"),
+    path("settings/webhooks", webhooks.webhooks, name="webhooks"),
+    path("settings/webhooks/<str:key>", webhooks.webhook, name="webhook"),
+    path("users/<str:name>/follow", people.follow, name="follow"),
+    path("collections/<str:namespace>/<str:slug>", collections.collection, name="collection"),
+    re_path(rf"^buckets/{_NAME}$", buckets.bucket, name="bucket"),
+    re_path(rf"^buckets/{_NAME}/tree(?:/(?P<rest>.*))?$", buckets.bucket, name="bucket-folder"),
     *_repo_routes("dataset", "datasets/"),
     re_path(rf"^datasets/{_NAME}$", repo.dataset, name="dataset"),
+    *_repo_routes("space", "spaces/"),
+    re_path(rf"^spaces/{_NAME}$", repo.stored, {"repo_type": "space"}, name="space"),
+    *_repo_routes("kernel", "kernels/"),
+    re_path(rf"^kernels/{_NAME}$", repo.stored, {"repo_type": "kernel"}, name="kernel"),
     *_repo_routes("model", ""),
     re_path(rf"^{_NAME}$", repo.model, name="model"),
     re_path(r"^(?P<namespace>[\w.-]+)$", profiles.profile, name="profile"),

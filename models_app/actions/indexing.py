@@ -64,7 +64,8 @@ def _sibling(entry: Entry) -> dict[str, Any]:
 
 def _search_text(repo: Repo, facts: RevisionFacts) -> str:
     pretty = card_facts.first_text(facts.card.metadata.get("pretty_name"), 200)
-    head = "\n".join([repo.repo_id, pretty, " ".join(value for _, value in facts.tags)])
+    title = card_facts.first_text(facts.card.metadata.get("title"), 200)  # of spaces
+    head = "\n".join([repo.repo_id, pretty, title, " ".join(value for _, value in facts.tags)])
     return f"{head}\n{facts.card.body}"[:MAX_SEARCH_CHARS]
 
 

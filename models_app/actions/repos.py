@@ -11,14 +11,14 @@ from django.utils import timezone
 from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from models_app import access, search
+from models_app.actions.after import index_head
 from models_app.actions.authors import author_of
-from models_app.actions.commits import index_head
 from models_app.actions.events import record_event
 from models_app.actions.locking import lock_repo
 from models_app.actions.refusals import InvalidInput, RepoExists
-from models_app.content.filetypes import initial_gitattributes
+from models_app.content.first_files import SDKS, first_files
 from models_app.files import git_store
-from models_app.models import EventTag, Repo, RepoType
+from models_app.models import EventTag, Repo, RepoRedirect, RepoType
 from models_app.storage.gitcommit import write_commit
 from models_app.storage.operations import AddFile
 
@@ -37,9 +37,15 @@ def check_repo_name(name: str) -> str:
 
 
 def create_repo(
-    actor: Actor, *, repo_type: str, namespace: str | None, name: str, private: bool | None = None
+    actor: Actor,
+    *,
+    repo_type: str,
+    namespace: str | None,
+    name: str,
+    private: bool | None = None,
+    sdk: str = "static",
 ) -> Repo:
-    """Make an empty repo whose first commit holds `.gitattributes`.
+    """Make a repo whose first commit holds `.gitattributes` (and a space's card, which names its `sdk`).
 
     `namespace` None is the actor's own; `private` None is what the organization prefers (public for people).
     Raises RepoExists, InvalidInput, or the gate's refusals.
@@ -47,8 +53,10 @@ def create_repo(
     if repo_type not in RepoType.values:
         raise InvalidInput(f"Repos of type {repo_type[:20]!r} are not supported by this hub.")
     check_repo_name(name)
+    if repo_type == RepoType.SPACE and sdk not in SDKS:
+        raise InvalidInput(f"A space's 'sdk' must be one of {', '.join(SDKS)}.")
     if namespace is not None:
-        _refuse_visible_twin(actor, repo_type, f"{namespace}/{name}")
+        refuse_visible_twin(actor, repo_type, f"{namespace}/{name}")
     place = access.access_namespace(actor, namespace, Level.WRITE)
     repo = Repo(
         repo_type=repo_type,
@@ -59,21 +67,23 @@ def create_repo(
     try:
         with transaction.atomic():
             repo.save(force_insert=True)
-            _first_commit(actor, repo)
+            forget_redirects(repo)
+            _first_commit(actor, repo, sdk)
             record_event(actor, EventTag.REPO_CREATE, repo=repo, repo_type=repo_type, repo_id=repo.repo_id)
     except IntegrityError:
-        _remove_git(repo)
+        remove_git(repo)
         taken = Repo.objects.named(repo_type, f"{place.name}/{name}").first()
         if taken is None:
             raise
         raise RepoExists(taken) from None
     except BaseException:
-        _remove_git(repo)
+        remove_git(repo)
         raise
     return repo
 
 
-def _refuse_visible_twin(actor: Actor, repo_type: str, repo_id: str) -> None:
+def refuse_visible_twin(actor: Actor, repo_type: str, repo_id: str) -> None:
+    """RepoExists when the id is taken by a repo that the actor may know of."""
     # "It exists" comes before "you may not": a worker re-running its publish step may write but not create.
     taken = Repo.objects.visible_to(actor).select_related("namespace").named(repo_type, repo_id).first()
     if taken is not None:
@@ -84,14 +94,20 @@ def _starts_private(namespace: Namespace) -> bool:
     return namespace.organization is not None and namespace.organization.private_by_default
 
 
-def _first_commit(actor: Actor, repo: Repo) -> None:
+def forget_redirects(repo: Repo) -> None:
+    """A repo of this id is here now, so it no longer leads to one that had it before."""
+    old = {"namespace_name__lower": repo.namespace.name.lower(), "name__lower": repo.name.lower()}
+    RepoRedirect.objects.filter(repo_type=repo.repo_type, **old).delete()
+
+
+def _first_commit(actor: Actor, repo: Repo, sdk: str) -> None:
     store = git_store(repo)
     store.init(repo.default_branch)
-    first = AddFile(".gitattributes", initial_gitattributes(repo.repo_type))
+    files = first_files(repo.repo_type, repo.name, sdk)
     repo.head_oid = write_commit(
         store,
         branch=repo.default_branch,
-        operations=[first],
+        operations=[AddFile(path, content) for path, content in files.items()],
         parent=None,
         author=author_of(actor, repo.created_at),
         message="initial commit",
@@ -109,22 +125,28 @@ def delete_repo(actor: Actor, *, repo: Repo) -> None:
         )
         search.forget_repo(row.pk)
         row.delete()
-        transaction.on_commit(lambda: _remove_git(repo))
+        transaction.on_commit(lambda: remove_git(repo))
 
 
-def _remove_git(repo: Repo) -> None:
+def remove_git(repo: Repo) -> None:
+    """Delete the git directory; the row is gone, or never was."""
     shutil.rmtree(git_store(repo).path, ignore_errors=True)
 
 
 def change_settings(
-    actor: Actor, *, repo: Repo, private: bool | None = None, gated: str | None = None
+    actor: Actor,
+    *,
+    repo: Repo,
+    private: bool | None = None,
+    gated: str | None = None,
+    discussions_disabled: bool | None = None,
 ) -> Repo:
-    """Change visibility or gate; None leaves a setting as it is."""
+    """Change visibility, gate, or whether people may discuss; None leaves a setting as it is."""
     if gated is not None and gated not in _GATES:
         raise InvalidInput("'gated' must be one of auto, manual or false.")
     with transaction.atomic():
         row = lock_repo(actor, repo, Level.ADMIN)
-        wanted = {"private": private, "gated": gated}
+        wanted = {"private": private, "gated": gated, "discussions_disabled": discussions_disabled}
         changed = {k: v for k, v in wanted.items() if v is not None and getattr(row, k) != v}
         for name, value in changed.items():
             setattr(row, name, value)

@@ -13,6 +13,7 @@ from models_app.api.repo_view import RepoAPIView
 from models_app.api.summaries import repo_json, siblings_json, siblings_with_blobs_json
 from models_app.api.wire import flag, next_link, query_int, wire_time
 from models_app.content.cards import parse_card
+from models_app.discussions import pull_request_refs
 from models_app.files import git_store
 from models_app.models import Repo
 from models_app.storage.githistory import Commit
@@ -24,7 +25,8 @@ MAX_CARD_BYTES = 1024**2
 
 
 class RepoInfo(RepoAPIView):
-    """GET /api/{T}/{id}[/revision/{rev}]; `blobs=true` adds sizes, `expand=…` asks for single properties."""
+    """GET /api/{T}/{id}[/revision/{rev}]; `blobs=true` adds sizes, `expand=…` asks for single properties,
+    `securityStatus=true` for the state of scans."""
 
     def get(self, request: Request, revision: str = "", **words: str) -> JsonResponse:
         repo = self.repo()
@@ -38,6 +40,9 @@ class RepoInfo(RepoAPIView):
             info["siblings"] = _siblings(repo, store, oid, blobs=flag(request.GET.get("blobs")))
         if "cardData" in info and not _is_indexed(repo, oid):
             info["cardData"] = _metadata_at(store, oid)
+        if flag(request.GET.get("securityStatus")) and not expand:
+            # Nothing here is scanned, and nothing is claimed to have been.
+            info["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
         return JsonResponse(info, headers={"X-Repo-Commit": oid})
 
 
@@ -72,17 +77,18 @@ def _sibling_json(entry: Entry) -> dict[str, Any]:
 
 
 class Refs(RepoAPIView):
-    """GET …/refs: branches and tags; this hub has no conversions and no pull requests yet."""
+    """GET …/refs: branches and tags, with `include_prs` pull requests; this hub makes no conversions."""
 
     def get(self, request: Request, **words: str) -> JsonResponse:
-        branches, tags = git_store(self.repo()).refs()
+        repo = self.repo()
+        branches, tags = git_store(repo).refs()
         answer: dict[str, list[dict[str, str]]] = {
             "branches": [_ref_json(ref) for ref in branches],
             "tags": [_ref_json(ref) for ref in tags],
             "converts": [],
         }
         if flag(request.GET.get("include_prs")):
-            answer["pullRequests"] = []
+            answer["pullRequests"] = [_ref_json(ref) for ref in pull_request_refs(repo)]
         return JsonResponse(answer)
 
 

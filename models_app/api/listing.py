@@ -1,8 +1,9 @@
-"""GET /api/models and /api/datasets: search, filters, sorting, pages (hf-wire section 5)."""
+"""The lists of repos of each type: search, filters, sorting, pages (hf-wire section 5)."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.http import JsonResponse
@@ -10,9 +11,10 @@ from django.urls import path
 from rest_framework.request import Request
 
 from models_app.api.cursors import FieldOrder, Order, RelevanceOrder
-from models_app.api.summaries import check_expand, list_json, summary_json
+from models_app.api.expand import check_expand
+from models_app.api.summaries import list_json, summary_json
 from models_app.api.wire import HubAPIView, WireError, flag, next_link, query_int
-from models_app.models import Repo, RepoQuerySet, RepoTag, RepoType
+from models_app.models import Benchmark, Repo, RepoQuerySet, RepoTag, RepoType
 from models_app.search import search_repos
 
 MAX_PAGE = 1000
@@ -29,7 +31,7 @@ _SORTS = {
     "downloads": "downloads_30d",
     "likes": "likes_count",
 }
-_HEAVY = {"siblings", "evalResults", "baseModels", "childrenModelCount"}
+_HEAVY = {"siblings", "evalResults", "baseModels", "childrenModelCount", "spaces"}
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _AMOUNT = re.compile(r"(min|max):(\d{1,15}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
 
@@ -59,14 +61,7 @@ class RepoList(HubAPIView):
         return JsonResponse(rows, safe=False, headers=headers)
 
 
-class NoRepos(HubAPIView):
-    """Types this hub knows of but does not hold: an empty list, so that searching all types works."""
-
-    def get(self, request: Request) -> JsonResponse:
-        return JsonResponse([], safe=False)
-
-
-def _words(request: Request, name: str) -> list[str]:
+def words_of(request: Request, name: str) -> list[str]:
     """The non-empty values of a repeatable parameter; WireError 400 for more than 20."""
     words = [word.replace("\0", "").strip()[:300] for word in request.GET.getlist(name)]
     if len(words) > MAX_FILTERS:
@@ -75,31 +70,49 @@ def _words(request: Request, name: str) -> list[str]:
 
 
 def _filtered(request: Request, repos: RepoQuerySet, repo_type: str) -> RepoQuerySet:
-    for author in _words(request, "author")[:1]:
+    for author in words_of(request, "author")[:1]:
         repos = repos.filter(namespace__name__iexact=author)
-    for tag in [*_words(request, "filter"), *_words(request, "filter[]"), *_words(request, "tags")]:
-        repos = repos.filter(_has_tag(tag))
+    for tag in [*words_of(request, "filter"), *words_of(request, "filter[]"), *words_of(request, "tags")]:
+        repos = repos.filter(has_tag(tag))
     if "gated" in request.GET:
         repos = repos.exclude(gated="false") if flag(request.GET["gated"]) else repos.filter(gated="false")
     if repo_type == RepoType.MODEL:
         repos = _filtered_models(request, repos)
-    return search_repos(repos, " ".join(_words(request, "search")))
+    if repo_type == RepoType.SPACE:
+        repos = _filtered_spaces(request, repos)
+    return search_repos(repos, " ".join(words_of(request, "search")))
 
 
 def _filtered_models(request: Request, repos: RepoQuerySet) -> RepoQuerySet:
-    for task in _words(request, "pipeline_tag"):
+    for task in words_of(request, "pipeline_tag"):
         repos = repos.filter(card__pipeline_tag=task)
-    for library in _words(request, "library"):
-        repos = repos.filter(Q(card__library_name=library) | _has_tag(library))
+    for library in words_of(request, "library"):
+        repos = repos.filter(Q(card__library_name=library) | has_tag(library))
     if "num_parameters" in request.GET:
         repos = repos.filter(_parameters(request.GET["num_parameters"]))
     # Nothing here is deployed behind an inference provider or opens in an app of the public hub.
     asked = ("inference", "inference_provider", "apps")
-    return repos.none() if any(_words(request, name) for name in asked) else repos
+    return repos.none() if any(words_of(request, name) for name in asked) else repos
 
 
-def _has_tag(text: str) -> Exists:
+def _filtered_spaces(request: Request, repos: RepoQuerySet) -> RepoQuerySet:
+    """By the models and datasets that their cards name; `linked` is any of either."""
+    for parameter, kind in (("models", "model"), ("datasets", "dataset")):
+        for repo_id in words_of(request, parameter):
+            repos = repos.filter(_uses(kind=kind, value__iexact=repo_id))
+    if flag(request.GET.get("linked")):
+        repos = repos.filter(_uses(kind__in=("model", "dataset")))
+    return repos
+
+
+def _uses(**tag: Any) -> Exists:
+    return Exists(RepoTag.objects.filter(repo=OuterRef("pk"), **tag))
+
+
+def has_tag(text: str) -> Exists:
     """A tag as the wire spells it: `license:mit`, `base_model:finetune:a/b`, or plain (also a language)."""
+    if text == "benchmark:official":
+        return Exists(Benchmark.objects.filter(repo=OuterRef("pk"), is_listed=True))
     kind, colon, value = text.partition(":")
     same = Q(kind="tag", value=text) | Q(kind="language", value=text)
     if colon:
@@ -124,7 +137,7 @@ def _ordered(request: Request, repos: RepoQuerySet) -> tuple[Order, RepoQuerySet
     sort, direction = request.GET.get("sort", ""), request.GET.get("direction", "-1")
     if direction not in ("-1", "1"):
         raise WireError(400, "'direction' must be -1 or 1.")
-    if not sort and _words(request, "search"):
+    if not sort and words_of(request, "search"):
         return RelevanceOrder(), repos
     field = _SORTS.get(sort or "trendingScore")
     if field is None:
@@ -145,7 +158,5 @@ def _loaded(repos: RepoQuerySet, expand: list[str], full: bool) -> RepoQuerySet:
 
 
 urlpatterns = [
-    path("api/models", RepoList.as_view(), {"repo_type": RepoType.MODEL.value}),
-    path("api/datasets", RepoList.as_view(), {"repo_type": RepoType.DATASET.value}),
-    path("api/spaces", NoRepos.as_view()),
+    path(f"api/{repo_type}s", RepoList.as_view(), {"repo_type": repo_type.value}) for repo_type in RepoType
 ]

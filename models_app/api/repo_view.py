@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.http import HttpResponseBase
+from rest_framework.request import Request
+
 from accounts.actor import Level
 from models_app.access import RepoNotFound, access_repo
 from models_app.api.wire import HubAPIView, public_url
 from models_app.models import Repo
 
-REPO_TYPES = {"models": "model", "datasets": "dataset"}
+REPO_TYPES = {"models": "model", "datasets": "dataset", "spaces": "space", "kernels": "kernel"}
 
 
 def repo_url(repo: Repo) -> str:
@@ -16,7 +21,7 @@ def repo_url(repo: Repo) -> str:
 
 
 class RepoAPIView(HubAPIView):
-    """Base of endpoints whose URL names `kind` (`models`, `datasets`), `namespace` and `name`."""
+    """Base of endpoints whose URL names `kind` (`models`, `datasets`, …), `namespace` and `name`."""
 
     def repo(self, need: Level = Level.READ, *, content: bool = False) -> Repo:
         """The repo of this URL, or the gate's refusal; types this hub does not serve have no repos."""
@@ -25,3 +30,9 @@ class RepoAPIView(HubAPIView):
             raise RepoNotFound("Repository not found")
         repo_id = f"{self.kwargs['namespace']}/{self.kwargs['name']}"
         return access_repo(self.actor, repo_type, repo_id, need, content=content)
+
+    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """405 for a repo that is there. `DELETE /api/models/missing/like` reads as repo `missing/like`, and
+        what clients must hear is that there is none."""
+        self.repo()
+        return super().http_method_not_allowed(request, *args, **kwargs)

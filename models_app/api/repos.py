@@ -13,6 +13,9 @@ from models_app.actions import repos as actions
 from models_app.actions.refusals import RepoExists
 from models_app.api.repo_view import REPO_TYPES, RepoAPIView, repo_url
 from models_app.api.wire import HubAPIView, WireError, error_response, json_object, raw_segments, text_field
+from models_app.models import RepoType
+
+_RUNTIME_WORDS = ("hardware", "sleepTimeSeconds", "secrets", "variables", "volumes", "template")
 
 
 class CreateRepo(HubAPIView):
@@ -21,9 +24,15 @@ class CreateRepo(HubAPIView):
     def post(self, request: Request) -> JsonResponse:
         body = json_object(request)
         repo_type, namespace, name = _named(body)
+        refuse_runtime(repo_type, body)
         try:
             repo = actions.create_repo(
-                self.actor, repo_type=repo_type, namespace=namespace, name=name, private=_wanted_private(body)
+                self.actor,
+                repo_type=repo_type,
+                namespace=namespace,
+                name=name,
+                private=wanted_private(body),
+                sdk=text_field(body, "sdk", limit=20, default="") if repo_type == RepoType.SPACE else "",
             )
         except RepoExists as error:
             return error_response(409, error.message, url=repo_url(error.repo))
@@ -53,9 +62,14 @@ def _named(body: dict[str, Any]) -> tuple[str, str | None, str]:
     return repo_type, namespace, name
 
 
-def _wanted_private(body: dict[str, Any]) -> bool | None:
+def wanted_private(body: dict[str, Any]) -> bool | None:
     """None when the body says nothing; 2.x clients send `visibility`, older ones `private`."""
     visibility = body.get("visibility")
+    if visibility == "protected":
+        raise WireError(
+            400,
+            "'protected' hides the code of a running space, and this hub runs none: use public or private.",
+        )
     if visibility is not None:
         if visibility not in ("public", "private"):
             raise WireError(400, "'visibility' must be public or private; this hub knows no other.")
@@ -66,8 +80,15 @@ def _wanted_private(body: dict[str, Any]) -> bool | None:
     return private
 
 
+def refuse_runtime(repo_type: str, body: dict[str, Any]) -> None:
+    """WireError 400 for what only a hub that runs spaces could keep, rather than drop a secret silently."""
+    asked = [name for name in _RUNTIME_WORDS if body.get(name)]
+    if repo_type == RepoType.SPACE and asked:
+        raise WireError(400, f"This hub stores spaces and does not run them: leave out {', '.join(asked)}.")
+
+
 class RepoSettings(RepoAPIView):
-    """PUT /api/{T}/{id}/settings: visibility and gate; answers the settings as they are now."""
+    """PUT /api/{T}/{id}/settings: visibility, gate, discussions; answers the settings as they are now."""
 
     def put(self, request: Request, **words: str) -> JsonResponse:
         body = json_object(request)
@@ -76,12 +97,23 @@ class RepoSettings(RepoAPIView):
             gated = "false"
         if gated is not None and not isinstance(gated, str):
             raise WireError(400, "'gated' must be auto, manual or false.")
+        silent = body.get("discussionsDisabled")
+        if silent is not None and not isinstance(silent, bool):
+            raise WireError(400, "'discussionsDisabled' must be true or false.")
         repo = actions.change_settings(
-            self.actor, repo=self.repo(Level.ADMIN), private=_wanted_private(body), gated=gated
+            self.actor,
+            repo=self.repo(Level.ADMIN),
+            private=wanted_private(body),
+            gated=gated,
+            discussions_disabled=silent,
         )
-        gate = False if repo.gated == "false" else repo.gated
         return JsonResponse(
-            {"private": repo.private, "visibility": "private" if repo.private else "public", "gated": gate}
+            {
+                "private": repo.private,
+                "visibility": "private" if repo.private else "public",
+                "gated": False if repo.gated == "false" else repo.gated,
+                "discussionsDisabled": repo.discussions_disabled,
+            }
         )
 
 

@@ -8,8 +8,10 @@ from urllib.parse import quote
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from rest_framework.request import Request
 
+from models_app.api.counting import count_request
 from models_app.api.repo_view import RepoAPIView
 from models_app.api.wire import error_response
+from models_app.api.xet_download import read_token_path, xet_headers
 from models_app.content.filetypes import served_type
 from models_app.files import git_store, large_file_of, stream_large_file
 from models_app.models import LargeFile
@@ -18,7 +20,7 @@ from models_app.storage.gitstore import Entry, GitStore
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 # A user's file is shown on the hub's own origin: it gets no script, no form, no frame, no network.
-_SANDBOX = "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'"
+SANDBOX = "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'"
 
 
 class Resolve(RepoAPIView):
@@ -35,10 +37,13 @@ class Resolve(RepoAPIView):
                 raise EntryNotFound(f"The content of {path} is not stored on this hub.", oid)
         else:
             content = store.blob(entry.oid)
+        count_request(request, self.actor, repo, store, oid, path)
         headers = _file_headers(request, oid, entry, content)
-        if _unchanged(request, entry.etag):
+        if isinstance(content, LargeFile):
+            headers |= xet_headers(read_token_path(words["kind"], repo, oid), content)
+        if unchanged(request, entry.etag):
             return HttpResponse(status=304, headers=headers)
-        return _ranged(request, entry, content, headers)
+        return ranged(request, entry, content, headers)
 
 
 class Raw(RepoAPIView):
@@ -66,7 +71,7 @@ def _common_headers(oid: str) -> dict[str, str]:
     return {
         "X-Repo-Commit": oid,
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": _SANDBOX,
+        "Content-Security-Policy": SANDBOX,
         "Cache-Control": "private, no-cache",
     }
 
@@ -79,7 +84,7 @@ def _file_headers(request: Request, oid: str, entry: Entry, content: bytes | Lar
         "ETag": f'"{entry.etag}"',
         "Accept-Ranges": "bytes",
         "Content-Type": content_type,
-        "Content-Disposition": _disposition("attachment" if attached else "inline", entry.path),
+        "Content-Disposition": disposition("attachment" if attached else "inline", entry.path),
     }
     if entry.pointer:
         headers["X-Linked-Etag"] = f'"{entry.etag}"'
@@ -87,13 +92,15 @@ def _file_headers(request: Request, oid: str, entry: Entry, content: bytes | Lar
     return headers
 
 
-def _disposition(kind: str, path: str) -> str:
+def disposition(kind: str, path: str) -> str:
+    """`Content-Disposition` with the file's own name, whatever letters it has."""
     name = path.rsplit("/", 1)[-1]
     plain = re.sub(r"[^ -!#-\[\]-~]", "_", name)
     return f"{kind}; filename*=UTF-8''{quote(name, safe='')}; filename=\"{plain}\";"
 
 
-def _unchanged(request: Request, etag: str) -> bool:
+def unchanged(request: Request, etag: str) -> bool:
+    """Whether the caller has just this content already."""
     known = request.headers.get("If-None-Match", "")
     return (
         any(tag.strip().removeprefix("W/") in (f'"{etag}"', "*") for tag in known.split(","))
@@ -126,9 +133,10 @@ def _asked_range(request: Request, entry: Entry) -> tuple[int, int] | None:
     return (start, stop) if start < stop else None
 
 
-def _ranged(
+def ranged(
     request: Request, entry: Entry, content: bytes | LargeFile, headers: dict[str, str]
 ) -> HttpResponseBase:
+    """The part of the content that is asked for: 200, 206, or 416 outside it; no body for HEAD."""
     asked = _asked_range(request, entry)
     if asked is None:
         error = error_response(416, f"The range asked for lies outside the file of {entry.size} bytes.")

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
 from accounts.actor import Actor
-from models_app.api.wire import WireError, wire_time
+from models_app.api.expand import BRIEF, FULL, INFO, UNKNOWN_HERE, check_expand
+from models_app.api.wire import wire_time
 from models_app.models import BaseModelEdge, EvalResult, Repo, RepoCard, RepoType
 from models_app.storage.lfs import Pointer, format_pointer
 
 Maker = Callable[[Repo, RepoCard | None, Actor], Any]
-# What a list item shows without `full`; the rest is asked for.
-_BRIEF = ("likes", "trendingScore", "private", "downloads", "tags", "createdAt")
-_BRIEF_MODEL = (*_BRIEF, "pipeline_tag", "library_name")
-_FULL = ("author", "sha", "lastModified", "gated", "disabled", *_BRIEF)
-_FULL_DATASET = (*_FULL, "description")
-_FULL_MODEL = ("author", "sha", "lastModified", "gated", "disabled", *_BRIEF_MODEL)
-_INFO = ("cardData", "siblings", "usedStorage")
-_INFO_MODEL = (*_INFO, "safetensors", "model-index", "config", "transformersInfo", "spaces")
+MAX_SPACES = 100
+# Spaces are stored, not run; of the stages that clients know, this one says so and ends all waiting.
+RUNTIME: dict[str, Any] = {
+    "stage": "STOPPED",
+    "hardware": {"current": None, "requested": None},
+    "storage": None,
+    "gcTimeout": None,
+    "replicas": {"current": 0, "requested": 0},
+}
 _KINDLESS = ("language",)  # a model's languages are plain tags on the wire, a dataset's are not
+_SPACE_USES = ("model", "dataset")  # what a space makes use of, properties of their own on the wire
 
 
 def repo_json(
@@ -33,21 +37,13 @@ def repo_json(
     if expand:
         check_expand(repo.repo_type, expand)
         return summary_json(repo, actor, expand)
-    is_model = repo.repo_type == RepoType.MODEL
-    if not full:
-        return summary_json(repo, actor, _BRIEF_MODEL if is_model else _BRIEF)
-    wanted = (*_FULL_MODEL, *_INFO_MODEL) if is_model else (*_FULL_DATASET, *_INFO)
-    return summary_json(repo, actor, wanted)
+    return summary_json(repo, actor, (INFO if full else BRIEF)[repo.repo_type])
 
 
 def list_json(repo: Repo, actor: Actor, *, full: bool, card_data: bool, config: bool) -> dict[str, Any]:
-    """A list item with what the flags of `GET /api/models` and `/api/datasets` ask for."""
-    is_model = repo.repo_type == RepoType.MODEL
-    if full:
-        wanted = [*_FULL_MODEL, "siblings"] if is_model else [*_FULL_DATASET, "cardData"]
-    else:
-        wanted = [*_BRIEF_MODEL] if is_model else [*_BRIEF]
-    wanted += ["cardData"] * card_data + ["config"] * (config and is_model)
+    """A list item with what the flags of `GET /api/{T}` ask for."""
+    wanted = [*(FULL if full else BRIEF)[repo.repo_type]]
+    wanted += ["cardData"] * card_data + ["config"] * (config and repo.repo_type == RepoType.MODEL)
     return summary_json(repo, actor, wanted)
 
 
@@ -62,15 +58,6 @@ def summary_json(repo: Repo, actor: Actor, properties: Collection[str]) -> dict[
         if value is not None:
             found[name] = value
     return found
-
-
-def check_expand(repo_type: str, expand: Collection[str]) -> None:
-    """WireError 400 naming the first property that this repo type does not have."""
-    allowed = EXPAND[repo_type]
-    for name in expand:
-        if name not in allowed:
-            known = ", ".join(sorted(allowed))
-            raise WireError(400, f"{name[:60]!r} cannot be expanded; it must be one of: {known}.")
 
 
 def siblings_json(card: RepoCard | None) -> list[dict[str, Any]]:
@@ -93,8 +80,9 @@ def siblings_with_blobs_json(card: RepoCard) -> list[dict[str, Any]]:
 def tags_json(repo: Repo) -> list[str]:
     """The tags as this repo type spells them."""
     plain = _KINDLESS if repo.repo_type == RepoType.MODEL else ()
+    hidden = _SPACE_USES if repo.repo_type == RepoType.SPACE else ()
     rows = sorted(repo.tag_rows.all(), key=lambda tag: tag.pk)  # sorted here: prefetched rows stay prefetched
-    return [tag.value if tag.kind in plain else tag.text for tag in rows]
+    return [tag.value if tag.kind in plain else tag.text for tag in rows if tag.kind not in hidden]
 
 
 def _card_data(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any]:
@@ -145,6 +133,28 @@ def _children(repo: Repo, card: RepoCard | None, actor: Actor) -> int:
     return children.values("child").distinct().count()
 
 
+def sdk_of(card: RepoCard | None) -> str | None:
+    """The `sdk` of a space's card."""
+    sdk = card.metadata.get("sdk") if card else None
+    return sdk if isinstance(sdk, str) else None
+
+
+def _used(kind: str) -> Maker:
+    """The models or datasets that a space's card names."""
+    return lambda repo, card, actor: [tag.value for tag in repo.tag_rows.all() if tag.kind == kind]
+
+
+def _spaces_of(repo: Repo, card: RepoCard | None, actor: Actor) -> list[str]:
+    """The spaces whose cards name this model, as far as the actor may see them."""
+    spaces = Repo.objects.visible_to(actor).of_type(RepoType.SPACE).select_related("namespace")
+    using = spaces.filter(tag_rows__kind="model", tag_rows__value__iexact=repo.repo_id)
+    return [space.repo_id for space in using.order_by("-trending_score", "-pk")[:MAX_SPACES]]
+
+
+def _subdomain(repo: Repo, card: RepoCard | None, actor: Actor) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", repo.repo_id.lower()).strip("-")
+
+
 def _gated(repo: Repo, card: RepoCard | None, actor: Actor) -> str | bool:
     return False if repo.gated == "false" else repo.gated
 
@@ -156,37 +166,30 @@ _PROPERTIES: dict[str, Maker] = {
     "childrenModelCount": _children,
     "config": lambda repo, card, actor: {},
     "createdAt": lambda repo, card, actor: wire_time(repo.created_at),
+    "datasets": _used("dataset"),
     "description": lambda repo, card, actor: card.summary if card else "",
     "disabled": lambda repo, card, actor: repo.disabled_at is not None,
     "downloads": lambda repo, card, actor: repo.downloads_30d,
-    "downloadsAllTime": lambda repo, card, actor: repo.downloads_30d,
+    "downloadsAllTime": lambda repo, card, actor: repo.downloads_all_time,
     "evalResults": _eval_results,
     "gated": _gated,
     "lastModified": lambda repo, card, actor: wire_time(repo.last_modified),
     "library_name": lambda repo, card, actor: (card.library_name or None) if card else None,
     "likes": lambda repo, card, actor: repo.likes_count,
     "model-index": lambda repo, card, actor: card.metadata.get("model-index") if card else None,
+    "models": _used("model"),
     "pipeline_tag": lambda repo, card, actor: (card.pipeline_tag or None) if card else None,
     "private": lambda repo, card, actor: repo.private,
+    "runtime": lambda repo, card, actor: RUNTIME,
     "safetensors": _safetensors,
+    "sdk": lambda repo, card, actor: sdk_of(card),
     "sha": lambda repo, card, actor: repo.head_oid or None,
     "siblings": lambda repo, card, actor: siblings_json(card),
-    "spaces": lambda repo, card, actor: [],
+    "spaces": _spaces_of,
+    "subdomain": _subdomain,
     "tags": lambda repo, card, actor: tags_json(repo),
     "transformersInfo": _transformers_info,
     "trendingScore": lambda repo, card, actor: repo.trending_score,
     "usedStorage": lambda repo, card, actor: card.total_bytes if card else 0,
 }
-# Known to clients, never known to this hub: asked for, they are left out.
-_NEVER_BOTH = {"resourceGroup"}
-_NEVER_MODEL = {"gguf", "inference", "inferenceProviderMapping", "mask_token", "widgetData"}
-_NEVER_DATASET = {"citation", "mainSize", "paperswithcode_id"}
-_PROPERTIES |= dict.fromkeys(_NEVER_BOTH | _NEVER_MODEL | _NEVER_DATASET, lambda repo, card, actor: None)
-_MODEL_ONLY = {
-    "baseModels", "childrenModelCount", "config", "evalResults", "library_name", "model-index",
-    "pipeline_tag", "safetensors", "spaces", "transformersInfo",
-}  # fmt: skip
-EXPAND: dict[str, set[str]] = {
-    RepoType.MODEL: set(_PROPERTIES) - _NEVER_DATASET - {"description"},
-    RepoType.DATASET: set(_PROPERTIES) - _NEVER_MODEL - _MODEL_ONLY,
-}
+_PROPERTIES |= dict.fromkeys(UNKNOWN_HERE, lambda repo, card, actor: None)

@@ -14,7 +14,38 @@ from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RegexPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 
-from models_app.api import commits, files, git, info, leaderboards, lfs, listing, repos, resolve, users, xet
+from models_app.api import (
+    access_requests,
+    attachments,
+    buckets,
+    collections,
+    commits,
+    compare,
+    discussions,
+    files,
+    git,
+    info,
+    leaderboards,
+    lfs,
+    likes,
+    listing,
+    moves,
+    my_repos,
+    not_here,
+    oauth,
+    quicksearch,
+    repos,
+    resolve,
+    spaces,
+    squash,
+    tags,
+    users,
+    webhooks,
+    xet,
+    xet_copies,
+    xet_download,
+    xet_upload,
+)
 from models_app.api.wire import error_response, raw_path
 
 _REPO = "api/<str:kind>/<str:namespace>/<str:name>"
@@ -41,6 +72,8 @@ WIRE: list[URLPattern] = [
     path("api/users/<str:name>/overview", users.UserOverview.as_view()),
     path("api/organizations/<str:name>/overview", users.OrganizationOverview.as_view()),
     path("api/organizations/<str:name>/members", users.OrganizationMembers.as_view()),
+    *users.urlpatterns,
+    *quicksearch.urlpatterns,
     # repositories
     path("api/repos/create", repos.CreateRepo.as_view()),
     path("api/repos/delete", repos.DeleteRepo.as_view()),
@@ -48,7 +81,25 @@ WIRE: list[URLPattern] = [
     *listing.urlpatterns,
     *leaderboards.urlpatterns,
     *xet.urlpatterns,
+    *xet_download.urlpatterns,
+    *xet_upload.urlpatterns,
     *lfs.urlpatterns,
+    *attachments.urlpatterns,
+    *buckets.urlpatterns,
+    *collections.urlpatterns,
+    *webhooks.urlpatterns,
+    *oauth.urlpatterns,
+    *not_here.urlpatterns,
+    *moves.urlpatterns,
+    *my_repos.urlpatterns,
+    *compare.urlpatterns,
+    *tags.urlpatterns,
+    *spaces.urlpatterns,
+    *squash.urlpatterns,
+    *xet_copies.urlpatterns,
+    *discussions.urlpatterns,
+    *likes.urlpatterns,
+    *access_requests.urlpatterns,
     path(f"{_REPO}/settings", repos.RepoSettings.as_view()),
     path(f"{_REPO}/auth-check", repos.AuthCheck.as_view()),
     path(f"{_REPO}/auth-check/write", repos.AuthCheckWrite.as_view()),
@@ -67,9 +118,8 @@ WIRE: list[URLPattern] = [
     path(f"{_REPO}/tag/<str:name_or_revision>", commits.Tag.as_view()),
     # everything else below a repo type is about a repo nobody has
     re_path(r"^api/(?P<kind>models|datasets|spaces|kernels)/", repos.NoSuchRepo.as_view()),
-    *_file_routes("datasets"),  # first, since `datasets` is no namespace
-    *_file_routes("models"),
-    # one-segment ids of old clients, and types this hub does not serve
+    *[route for kind in ("datasets", "spaces", "kernels", "models") for route in _file_routes(kind)],
+    # one-segment ids of old clients
     re_path(
         r"^(?:(?:datasets|spaces|kernels)/)?[^/]+(?:/[^/]+)?/(?:resolve|raw)/", repos.NoSuchRepo.as_view()
     ),
@@ -86,6 +136,8 @@ def wire_entry(request: HttpRequest) -> HttpResponseBase:
         return error_response(404, f"This hub does not serve {request.path_info[:200]!r}.")
     texts = {name: unquote(text) if isinstance(text, str) else text for name, text in match.kwargs.items()}
     response = match.func(request, *match.args, **texts)
+    if response.get("X-Error-Code") == "RepoNotFound":
+        response = moves.redirect_of_moved(request, texts) or response
     return _without_body(response) if request.method == "HEAD" else response
 
 
@@ -102,6 +154,12 @@ def _without_body(response: HttpResponseBase) -> HttpResponseBase:
 _TYPES = r"(?:(?:datasets|spaces|kernels)/)?"
 urlpatterns = [
     re_path(r"^(?:api|cas|lfs|v1)/", wire_entry),
+    re_path(r"^(?:oauth/(?:device|token)$|uploads(?:/|$)|papers/[^/]+\.md$)", wire_entry),
     re_path(rf"^{_TYPES}[^/]+(?:/[^/]+)?/(?:resolve|raw)/", wire_entry),
-    re_path(rf"^{_TYPES}[^/]+/[^/]+/(?:info/refs|info/lfs/.*|git-upload-pack|git-receive-pack)$", wire_entry),
+    re_path(r"^buckets/[^/]+/[^/]+/resolve/", wire_entry),
+    re_path(
+        rf"^{_TYPES}[^/]+/[^/]+/"
+        r"(?:info/refs|info/lfs/.*|git-upload-pack|git-receive-pack|ask-access)$",
+        wire_entry,
+    ),
 ]

@@ -29,6 +29,9 @@ _DATASET_KINDS = {
         "size_categories", "source_datasets", "language", "license",
     )
 }  # fmt: skip
+_SPACE_KINDS = {"license": "license", "models": "model", "datasets": "dataset"}
+_KERNEL_KINDS = {"license": "license", "language": "language"}
+_KINDS = {"model": _MODEL_KINDS, "dataset": _DATASET_KINDS, "space": _SPACE_KINDS, "kernel": _KERNEL_KINDS}
 
 
 def texts(value: Any) -> list[str]:
@@ -91,10 +94,12 @@ def tags_of(
 def _all_tags(
     metadata: dict[str, Any], body: str, repo_type: str, paths: Sequence[str], library: str, pipeline: str
 ) -> Iterator[tuple[str, str]]:
+    if repo_type == "space" and (sdk := first_text(metadata.get("sdk"))):
+        yield "tag", sdk
     for plain in (library, *_format_tags(repo_type, paths), *texts(metadata.get("tags")), pipeline):
         if plain:
             yield "tag", plain
-    for name, kind in (_MODEL_KINDS if repo_type == "model" else _DATASET_KINDS).items():
+    for name, kind in _KINDS[repo_type].items():
         for value in texts(metadata.get(name)):
             yield kind, value
     if repo_type == "model":

@@ -21,10 +21,12 @@ models.CharField.register_lookup(Lower)
 
 
 class RepoType(models.TextChoices):
-    """The wire's repo types; spaces come with a later issue."""
+    """The wire's repo types. A space is stored and shown, never run."""
 
     MODEL = "model"
     DATASET = "dataset"
+    SPACE = "space"
+    KERNEL = "kernel"
 
 
 class RepoQuerySet(models.QuerySet["Repo"]):
@@ -70,8 +72,10 @@ class Repo(models.Model):
     default_branch = models.CharField(max_length=64, default="main")
     head_oid = models.CharField(max_length=40, blank=True)
     last_modified = models.DateTimeField(default=timezone.now)
+    discussions_disabled = models.BooleanField(default=False)
     likes_count = models.PositiveIntegerField(default=0)
     downloads_30d = models.PositiveIntegerField(default=0)
+    downloads_all_time = models.PositiveBigIntegerField(default=0)
     trending_score = models.FloatField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -100,3 +104,37 @@ class Repo(models.Model):
     def url_prefix(self) -> str:
         """What stands before the id in page and file URLs: empty for models, `datasets/` for datasets."""
         return "" if self.repo_type == RepoType.MODEL else f"{self.repo_type}s/"
+
+
+class RepoRedirect(models.Model):
+    """Where a moved repo used to be; a new repo of that id takes the place over."""
+
+    repo_type = models.CharField(max_length=8, choices=RepoType.choices)
+    namespace_name = models.CharField(max_length=96)
+    name = models.CharField(max_length=96)
+    repo = models.ForeignKey(Repo, models.CASCADE, related_name="redirects")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                "repo_type", Lower("namespace_name"), Lower("name"), name="repo_redirect_ci"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.namespace_name}/{self.name} → {self.repo_id}"
+
+
+class DownloadCount(models.Model):
+    """Downloads of one repo on one day (UTC)."""
+
+    repo = models.ForeignKey(Repo, models.CASCADE, related_name="download_counts")
+    day = models.DateField()
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["repo", "day"], name="download_day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.repo_id} on {self.day}"

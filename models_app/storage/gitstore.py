@@ -148,6 +148,10 @@ class GitStore:
             raise EntryNotFound(f"{oid} is not a file")
         return data
 
+    def pointer(self, oid: str) -> Pointer | None:
+        """The large file that the blob of this id stands for, if it is a pointer."""
+        return self._blob_facts(oid)[1]
+
     def read(self, revision: str, path: str, limit: int) -> bytes:
         """The bytes git holds at `path` (at most `limit`), by any revision name."""
         oid = self.resolve(revision)

@@ -1,4 +1,4 @@
-"""The lists of models and datasets: search, filters, sorting, pages."""
+"""The lists of models, datasets, spaces and kernels: search, filters, sorting, pages."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ SORTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "trending": (_("Trending"), ("-trending_score", "-last_modified", "-pk")),
     "updated": (_("Recently updated"), ("-last_modified", "-pk")),
     "created": (_("Newest"), ("-created_at", "-pk")),
+    "likes": (_("Most likes"), ("-likes_count", "-last_modified", "-pk")),
     "downloads": (_("Most downloads"), ("-downloads_30d", "-last_modified", "-pk")),
     "parameters": (_("Most parameters"), (F("card__parameters").desc(nulls_last=True), "-pk")),
     "small": (_("Fewest parameters"), (F("card__parameters").asc(nulls_last=True), "-pk")),
@@ -64,6 +65,12 @@ class Column:
         return condition & Q(tag_rows__kind=self.kind) if self.kind else condition
 
 
+HEADINGS = {
+    RepoType.MODEL: _("Models"),
+    RepoType.DATASET: _("Datasets"),
+    RepoType.SPACE: _("Spaces"),
+    RepoType.KERNEL: _("Kernels"),
+}
 _LICENSE = Column(_("Licence"), "card__license")
 MODEL_FACETS = {
     "task": Column(_("Task"), "card__pipeline_tag"),
@@ -71,6 +78,7 @@ MODEL_FACETS = {
     "license": _LICENSE,
 }
 DATASET_FACETS = {"task": Column(_("Task"), "tag_rows__value", "task_categories"), "license": _LICENSE}
+STORED_FACETS = {"license": _LICENSE}
 
 
 @require_safe
@@ -87,6 +95,20 @@ def datasets(request: HubRequest) -> HttpResponse:
     return _list(request, RepoType.DATASET, DATASET_FACETS)
 
 
+@require_safe
+@page
+def spaces(request: HubRequest) -> HttpResponse:
+    """Every space the actor may see."""
+    return _list(request, RepoType.SPACE, STORED_FACETS)
+
+
+@require_safe
+@page
+def kernels(request: HubRequest) -> HttpResponse:
+    """Every kernel the actor may see."""
+    return _list(request, RepoType.KERNEL, STORED_FACETS)
+
+
 def _list(request: HubRequest, repo_type: RepoType, columns: dict[str, Column]) -> HttpResponse:
     text = request.GET.get("search", "").replace("\0", "").strip()[:LONGEST_QUERY]
     chosen = {name: request.GET.get(name, "").replace("\0", "")[:100] for name in columns}
@@ -100,6 +122,7 @@ def _list(request: HubRequest, repo_type: RepoType, columns: dict[str, Column]) 
     context = {
         "section": f"{repo_type}s",
         "repo_type": repo_type,
+        "heading": HEADINGS[repo_type],
         "search": text,
         "sort": sort,
         "sorts": _sorts(repo_type),

@@ -1,4 +1,4 @@
-"""A model's and a dataset's own page: the card, the facts, the lineage, the results."""
+"""A repo's own page: the card, the facts; of models and datasets also lineage, results, previews."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts.actor import Level
-from models_app.access import effective_level
+from models_app.access import effective_level, may_read_content
+from models_app.discussions import open_count
 from models_app.models import BaseModelEdge, Repo, RepoCard, RepoType
+from models_app.social import likes_repo
 from models_app.views.boards import results_of
+from models_app.views.gate_box import gate_box
 from models_app.views.support import HubRequest, page, repo_page
 
 SHOWN_CHILDREN = 5
+MAX_USED = 20
 # Kinds of tags that the side column says in words already.
-QUIET_KINDS = ("license", "base_model", "region", "dataset", "arxiv", "size_categories", "format", "modality")
+QUIET_KINDS = (
+    "license", "base_model", "region", "dataset", "model", "arxiv", "size_categories", "format", "modality",
+)  # fmt: skip
 # A new repo holds nothing but its .gitattributes.
 EMPTY_BYTES = 4096
 TRAINABLE_TASKS = ("image-classification",)
@@ -40,7 +47,8 @@ def dataset(request: HubRequest, namespace: str, name: str) -> HttpResponse:
     repo = repo_page(request, RepoType.DATASET, namespace, name)
     context = repo_context(request, repo, tab="card")
     card = context["card"]
-    preview = card.preview if card else {}
+    # The first rows and images are content: a gate keeps them in.
+    preview = card.preview if card and may_read_content(request.actor, repo) else {}
     most = max((item["count"] for item in preview.get("classes", [])), default=0)
     trained = (
         Repo.objects.visible_to(request.actor)
@@ -59,6 +67,24 @@ def dataset(request: HubRequest, namespace: str, name: str) -> HttpResponse:
     return render(request, "repo/dataset.html", context)
 
 
+@require_safe
+@page
+def stored(request: HubRequest, repo_type: str, namespace: str, name: str) -> HttpResponse:
+    """The page of a space or a kernel, which are kept here and not run."""
+    repo = repo_page(request, repo_type, namespace, name)
+    context = repo_context(request, repo, tab="card")
+    context |= {"used": used_repos(request, repo)}
+    return render(request, "repo/stored.html", context)
+
+
+def used_repos(request: HubRequest, repo: Repo) -> list[Repo]:
+    """The models and datasets that a space's card names, as far as they are here for the actor to see."""
+    wanted = [(tag.kind, tag.value) for tag in repo.tag_rows.all() if tag.kind in ("model", "dataset")]
+    seen = Repo.objects.visible_to(request.actor).select_related("namespace")
+    found = [seen.named(kind, repo_id).first() for kind, repo_id in wanted[:MAX_USED]]
+    return [used for used in found if used is not None]
+
+
 def repo_context(request: HubRequest, repo: Repo, *, tab: str) -> dict[str, Any]:
     """What the head of every page of a repo shows."""
     card = RepoCard.objects.filter(repo=repo).defer("search_text", "siblings").first()
@@ -66,6 +92,7 @@ def repo_context(request: HubRequest, repo: Repo, *, tab: str) -> dict[str, Any]
     level = effective_level(request.actor, repo)
     return {
         "section": f"{repo.repo_type}s",
+        "list_address": reverse(f"{repo.repo_type}s"),
         "repo": repo,
         "card": card,
         "tab": tab,
@@ -75,6 +102,9 @@ def repo_context(request: HubRequest, repo: Repo, *, tab: str) -> dict[str, Any]
         "is_empty": card is None or card.total_bytes <= EMPTY_BYTES,
         "can_finetune": repo.repo_type == RepoType.MODEL and task in TRAINABLE_TASKS,
         "endpoint": settings.HUB_PUBLIC_URL,
+        "liked": likes_repo(request.actor, repo),
+        "box": gate_box(request.actor, repo, card),
+        "open_threads": 0 if repo.discussions_disabled else open_count(repo),
     }
 
 

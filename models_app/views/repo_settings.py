@@ -10,11 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.actor import Level
-from models_app.access import access_repo
 from models_app.actions.repos import change_settings, delete_repo
 from models_app.models import Repo
 from models_app.views.repo import repo_context
-from models_app.views.support import HubRequest, page
+from models_app.views.support import HubRequest, page, repo_page
 
 VISIBILITIES = {"public": False, "private": True}
 
@@ -24,7 +23,7 @@ VISIBILITIES = {"public": False, "private": True}
 @page
 def repo_settings(request: HubRequest, repo_type: str, namespace: str, name: str) -> HttpResponse:
     """Show the settings; `action` is `visibility` or `delete` (which wants the id typed out)."""
-    repo = access_repo(request.actor, repo_type, f"{namespace}/{name}", need=Level.ADMIN)
+    repo = repo_page(request, repo_type, namespace, name, Level.ADMIN)
     problem = ""
     if request.method == "POST":
         if request.POST.get("action") == "delete":

@@ -43,7 +43,7 @@ def wire_routes() -> set[str]:
         if text.startswith("^"):
             continue  # what is left over below a prefix: refused, not served
         text = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", text)
-        found.add(re.sub(r"^/(?:datasets/)?\{namespace\}", "/{prefix}{namespace}", text))
+        found.add(re.sub(r"^/(?:datasets/|spaces/|kernels/)?\{namespace\}", "/{prefix}{namespace}", text))
     return found
 
 

@@ -76,8 +76,6 @@ def test_creating_where_one_may_not(hub: LiveHub, unique: str) -> None:
     assert hub.api("bob").create_repo(f"team/{unique}").repo_id == f"team/{unique}"
     with pytest.raises(HfHubHTTPError, match="don't have admin access"):
         hub.api("bob").delete_repo(f"team/{unique}")
-    with pytest.raises(HfHubHTTPError, match="Repos of type 'space' are not supported"):
-        hub.api().create_repo(unique, repo_type="space", space_sdk="static")
 
 
 def test_a_private_repo_looks_missing_to_others(hub: LiveHub, unique: str) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from models_app.actions.indexing import index_revision
 from models_app.files import git_store
-from models_app.models import Repo
+from models_app.models import Repo, RepoType
 from models_app.storage.errors import RevisionNotFound
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 def _keys_of(repo_id: str) -> list[int]:
     keys = [
         pk
-        for kind in ("model", "dataset")
+        for kind in RepoType.values
         for pk in Repo.objects.named(kind, repo_id).values_list("pk", flat=True)
     ]
     if not keys:

@@ -72,8 +72,8 @@ def test_names_no_client_could_reach_are_refused(alice: User, name: str) -> None
 
 
 def test_an_unknown_type_is_refused(alice: User) -> None:
-    with pytest.raises(InvalidInput, match="'space' are not supported"):
-        actions.create_repo(by_token(alice), repo_type="space", namespace=None, name="x")
+    with pytest.raises(InvalidInput, match="'app' are not supported"):
+        actions.create_repo(by_token(alice), repo_type="app", namespace=None, name="x")
 
 
 def test_a_taken_id_names_its_repo_in_any_case(alice: User) -> None:
