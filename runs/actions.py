@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -13,18 +14,22 @@ from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from models_app.access import Forbidden, LoginRequired, Refusal, access_namespace
 from models_app.actions.events import record_event
+from models_app.actions.locking import check_credential
 from models_app.actions.refusals import InvalidInput, RepoExists
 from models_app.actions.repos import create_repo
 from models_app.files import git_store
 from models_app.models import EventTag, Repo
 from runs import dispatch
+from runs.choices import free_stem
 from runs.flavors import DEFAULT_FLAVOR, FLAVORS
 from runs.freezing import Frozen, freeze
+from runs.labels import label_problems, labels_of, put_labels
 from runs.lifecycle import NotYourRun, finish_run
 from runs.models import Run, Stage
 from training.recipe import Problem, Recipe, RecipeError, parse_recipe
 
 MAX_ACTIVE_RUNS = 20
+SHORTEST_TIMEOUT_SECONDS = 60
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
@@ -45,19 +50,27 @@ class Target:
 
 
 def submit(
-    actor: Actor, *, recipe: Recipe, target: str, flavor: str = DEFAULT_FLAVOR, private: bool | None = None
+    actor: Actor,
+    *,
+    recipe: Recipe,
+    target: str,
+    flavor: str = DEFAULT_FLAVOR,
+    private: bool | None = None,
+    timeout_seconds: int | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Run:
     """Queue a run of this recipe that publishes to `target` (`namespace/name`, or a name of one's own).
 
     Every revision is frozen to a commit oid. `private=None`: private when the base or the data is, else as
-    the namespace says. Raises RecipeError with every problem, by field (also `target`, `flavor`); Forbidden;
-    LoginRequired; TooManyRuns.
+    the namespace says. `timeout_seconds=None`: as long as the hub lets a run take. Raises RecipeError with
+    every problem, by field (also `target`, `flavor`, `timeoutSeconds`, `labels`); Forbidden; LoginRequired;
+    TooManyRuns.
     """
     if actor.user is None:
         raise LoginRequired("Sign in to start a run.")
     if actor.token is not None and actor.token.scopes.get("run"):
         raise Forbidden("A run's own token cannot start another run.")
-    problems: list[Problem] = []
+    problems: list[Problem] = [*label_problems(labels or {}), *_timeout_problems(timeout_seconds)]
     if flavor not in FLAVORS:
         problems.append(Problem("flavor", f"flavor must be one of {', '.join(FLAVORS)}."))
     place = _parse_target(actor, target, problems)
@@ -70,7 +83,9 @@ def submit(
         )
     with transaction.atomic():
         repo = _target_repo(actor, place, _privacy(private, frozen))
-        return _insert(actor, frozen, repo, flavor)
+        run = _insert(actor, frozen, repo, flavor, timeout_seconds)
+        put_labels(run, labels or {})
+        return run
 
 
 def cancel(actor: Actor, *, run: Run) -> Run:
@@ -98,8 +113,38 @@ def retry(actor: Actor, *, run: Run) -> Run:
     return submit(actor, recipe=parse_recipe(run.recipe), target=run.target_repo.repo_id, flavor=run.flavor)
 
 
-def _insert(actor: Actor, frozen: Frozen, target: Repo, flavor: str) -> Run:
-    assert actor.user is not None  # the gate let nobody anonymous write to the target
+def clone(actor: Actor, *, run: Run) -> Run:
+    """Submit any run again as it was, to a target of its own beside the first. Raises as `submit` does."""
+    recipe = parse_recipe(run.recipe)
+    names = (recipe.base_model.repo, recipe.dataset.repo)
+    stem = "-".join(name.rpartition("/")[2] for name in names)
+    if run.target_repo is not None:
+        stem = re.sub(r"-\d+$", "", run.target_repo.name)
+    return submit(
+        actor,
+        recipe=recipe,
+        target=f"{run.namespace.name}/{free_stem(run.namespace.name, stem)}",
+        flavor=run.flavor,
+        timeout_seconds=run.timeout_seconds if _is_shorter(run.timeout_seconds) else None,
+        labels=labels_of(run),
+    )
+
+
+def set_labels(actor: Actor, *, run: Run, labels: Mapping[str, str]) -> Run:
+    """Let these be all the labels of the run. Raises RecipeError for what is no label."""
+    problems = list(label_problems(labels))
+    if problems:
+        raise RecipeError(problems)
+    with transaction.atomic():
+        check_credential(actor)
+        Run.objects.select_for_update().get(pk=run.pk)
+        run.label_rows.all().delete()
+        put_labels(run, labels)
+        record_event(actor, EventTag.RUN_LABEL, repo=run.target_repo, run=str(run.uuid))
+    return run
+
+
+def _insert(actor: Actor, frozen: Frozen, target: Repo, flavor: str, timeout_seconds: int | None) -> Run:
     assert actor.user is not None  # `submit` has refused anonymous callers
     run = Run.objects.create(
         namespace=target.namespace,
@@ -115,11 +160,23 @@ def _insert(actor: Actor, frozen: Frozen, target: Repo, flavor: str) -> Run:
         benchmark_oid=frozen.benchmark_oid,
         target_repo=target,
         target_base_oid=git_store(target).resolve(target.default_branch),
-        timeout_seconds=settings.HUB_RUN_TIMEOUT_SECONDS,
+        timeout_seconds=timeout_seconds or settings.HUB_RUN_TIMEOUT_SECONDS,
     )
     record_event(actor, EventTag.RUN_SUBMIT, repo=target, run=str(run.uuid))
     transaction.on_commit(lambda: dispatch.wake(run))
     return run
+
+
+def _is_shorter(seconds: int) -> bool:
+    """Whether a run was given a time of its own, and may have it still."""
+    return SHORTEST_TIMEOUT_SECONDS <= seconds < settings.HUB_RUN_TIMEOUT_SECONDS
+
+
+def _timeout_problems(seconds: int | None) -> Iterator[Problem]:
+    longest = settings.HUB_RUN_TIMEOUT_SECONDS
+    if seconds is not None and not SHORTEST_TIMEOUT_SECONDS <= seconds <= longest:
+        text = f"timeoutSeconds must be {SHORTEST_TIMEOUT_SECONDS} to {longest}, this hub's limit for a run."
+        yield Problem("timeoutSeconds", text)
 
 
 def _parse_target(actor: Actor, text: str, problems: list[Problem]) -> Target | None:

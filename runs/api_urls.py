@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
-from runs import api, worker_api
+from runs import api, jobs_api, worker_api
+
+_JOB = "api/jobs/<str:namespace>/<str:job_id>"
 
 urlpatterns = [
     path("api/runs", api.RunsView.as_view()),
@@ -14,4 +16,16 @@ urlpatterns = [
     path("api/runs/<uuid:uuid>/report", worker_api.ReportView.as_view()),
     path("api/runs/<uuid:uuid>/result", worker_api.ResultView.as_view()),
     path("api/runs/<uuid:uuid>/finish", worker_api.FinishView.as_view()),
+    # the same runs, as the stock client's jobs
+    path("api/jobs/hardware", jobs_api.Hardware.as_view()),
+    path("api/jobs/<str:namespace>", jobs_api.Jobs.as_view()),
+    path(_JOB, jobs_api.Job.as_view()),
+    path(f"{_JOB}/cancel", jobs_api.CancelJob.as_view()),
+    path(f"{_JOB}/duplicate", jobs_api.DuplicateJob.as_view()),
+    path(f"{_JOB}/labels", jobs_api.JobLabels.as_view()),
+    path(f"{_JOB}/logs", jobs_api.JobLogs.as_view()),
+    path(f"{_JOB}/metrics", jobs_api.JobMetrics.as_view()),
+    path(f"{_JOB}/expose", jobs_api.JobExpose.as_view()),
+    path("api/scheduled-jobs/<str:namespace>", jobs_api.ScheduledJobs.as_view()),
+    re_path(r"^api/scheduled-jobs/", jobs_api.ScheduledJob.as_view()),
 ]

@@ -150,7 +150,11 @@ def own_benchmark(facts: DatasetFacts, offered: list[BenchmarkChoice]) -> Benchm
 
 def free_name(namespace: str, base: Repo, dataset: Repo | None) -> str:
     """A name for the result that is not taken: `mobilenetv2-mnist-5k`, else `…-2`, `…-3`."""
-    stem = base.name if dataset is None else f"{base.name}-{dataset.name}"
+    return free_stem(namespace, base.name if dataset is None else f"{base.name}-{dataset.name}")
+
+
+def free_stem(namespace: str, stem: str) -> str:
+    """A model name like `stem` that is not taken in the namespace."""
     stem = re.sub(r"[^A-Za-z0-9._-]", "-", stem)[:88].rstrip("-.")
     taken = Repo.objects.models().filter(namespace__name__iexact=namespace, name__istartswith=stem)
     names = {name.lower() for name in taken.values_list("name", flat=True)}

@@ -12,6 +12,8 @@ class Flavor:
     name: str
     title: str
     hardware: str
+    # memory of its accelerator, in words; empty where there is none
+    accelerator_memory: str = ""
 
     @property
     def queue(self) -> str:
@@ -23,8 +25,8 @@ FLAVORS: dict[str, Flavor] = {
     flavor.name: flavor
     for flavor in (
         Flavor("cpu-basic", "CPU", "the processor of the worker's machine"),
-        Flavor("gpu-small", "GPU, small", "one accelerator with up to 24 GB of memory"),
-        Flavor("gpu-large", "GPU, large", "one accelerator with more than 24 GB of memory"),
+        Flavor("gpu-small", "GPU, small", "one accelerator with up to 24 GB of memory", "up to 24 GB"),
+        Flavor("gpu-large", "GPU, large", "one accelerator with more than 24 GB of memory", "over 24 GB"),
     )
 }
 DEFAULT_FLAVOR = "cpu-basic"

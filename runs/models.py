@@ -140,6 +140,22 @@ class Run(models.Model):
         return timedelta(seconds=self.timeout_seconds)
 
 
+class RunLabel(models.Model):
+    """`key=value` as its people have put it on the run (the wire's job labels)."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="label_rows")
+    key = models.CharField(max_length=100)
+    value = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "key"], name="run_label_once")]
+        indexes: ClassVar = [models.Index(fields=["key", "value"], name="run_label_value")]
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}"
+
+
 class RunMetric(models.Model):
     """One point of one curve; resending it is harmless."""
 

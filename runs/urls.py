@@ -14,5 +14,6 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:uuid>/log.txt", views.log, name="run-log"),
     path("runs/<uuid:uuid>/cancel", views.cancel, name="run-cancel"),
     path("runs/<uuid:uuid>/retry", views.retry, name="run-retry"),
+    path("jobs/<str:namespace>/<uuid:uuid>", views.job, name="job"),
     re_path(r"^(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)/finetune$", views.new_run, name="run-new"),
 ]

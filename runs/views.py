@@ -147,6 +147,13 @@ def _recipe_text(run: Run) -> str:
         return "\n".join(f"{name}: {value}" for name, value in run.recipe.items())
 
 
+@require_safe
+@page
+def job(request: HubRequest, namespace: str, uuid: uuids.UUID) -> HttpResponse:
+    """Where the stock client says that a job is: the run's page, for whom may see it."""
+    return HttpResponseRedirect(access_run(request.actor, uuid).get_absolute_url())
+
+
 def polled(tag_of: Callable[[Run], str]) -> Callable[[Callable[..., HttpResponse]], PageView]:
     """Answer 304 while nothing has changed; otherwise the view, with its ETag."""
 
