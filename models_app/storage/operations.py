@@ -10,6 +10,8 @@ from models_app.storage.errors import BadPath
 
 MAX_PATH_BYTES = 4096
 MAX_SEGMENT_BYTES = 255
+# Folders inside folders: what walks a tree does so recursively, here and in clients.
+MAX_DEPTH = 128
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,11 @@ Operation = AddFile | AddBlob | AddPointer | DeleteFile | DeleteFolder | DeleteE
 _GIT_ALIASES = re.compile(r"(\.git|git~1)[ .]*(:.*)?", re.IGNORECASE)
 
 
-def check_path(path: str) -> str:
-    """The path itself, or BadPath. Paths are relative, `/`-separated, at most 4096 bytes, 255 a segment."""
+def check_path(path: str, *, in_git: bool = True) -> str:
+    """The path itself, or BadPath. Paths are relative, `/`-separated, at most 4096 bytes, 255 a segment.
+
+    `in_git=False` is for places that are no repository (buckets): `.git` is a name like others there.
+    """
     try:
         encoded = path.encode()
     except UnicodeEncodeError:
@@ -85,6 +90,8 @@ def check_path(path: str) -> str:
         raise BadPath(path, "it is empty")
     if len(encoded) > MAX_PATH_BYTES:
         raise BadPath(path, f"it is longer than {MAX_PATH_BYTES} bytes")
+    if in_git and path.count("/") > MAX_DEPTH:
+        raise BadPath(path, f"it lies more than {MAX_DEPTH} folders deep")
     if path.startswith("/"):
         raise BadPath(path, "it must be relative to the top of the repo")
     if "\\" in path:
@@ -92,11 +99,11 @@ def check_path(path: str) -> str:
     if any(unicodedata.category(letter) == "Cc" for letter in path):
         raise BadPath(path, "it must not contain control characters")
     for segment in path.split("/"):
-        _check_segment(path, segment)
+        _check_segment(path, segment, in_git)
     return path
 
 
-def _check_segment(path: str, segment: str) -> None:
+def _check_segment(path: str, segment: str, in_git: bool) -> None:
     if not segment:
         raise BadPath(path, "it has an empty segment")
     if segment in (".", ".."):
@@ -105,5 +112,5 @@ def _check_segment(path: str, segment: str) -> None:
         raise BadPath(path, f"a segment is longer than {MAX_SEGMENT_BYTES} bytes")
     # macOS ignores these invisible format characters when it compares names.
     visible = "".join(letter for letter in segment if unicodedata.category(letter) != "Cf")
-    if _GIT_ALIASES.fullmatch(visible):
+    if in_git and _GIT_ALIASES.fullmatch(visible):
         raise BadPath(path, "'.git' is reserved for git itself")
