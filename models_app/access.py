@@ -6,9 +6,11 @@ and a fifth that only says that nobody is signed in.
 
 from __future__ import annotations
 
+from django.conf import settings
+
 from accounts.actor import Actor, Level
-from accounts.models import Namespace, TokenRole
-from models_app.models import Repo
+from accounts.models import Namespace, TokenRole, User
+from models_app.models import AccessRequest, AccessStatus, Repo
 
 
 class Refusal(Exception):
@@ -23,8 +25,16 @@ class RepoNotFound(Refusal):
     """There is no such repo, or none that this caller may know of."""
 
 
+class NotThere(Refusal):
+    """Something that is no repo is not there, or is not for this caller to know of."""
+
+
 class RepoGated(Refusal):
-    """The repo may be known, its content only by people its owner let in."""
+    """The repo may be known, its content only by people its owner let in; `repo` is where to ask."""
+
+    def __init__(self, message: str, repo: Repo) -> None:
+        super().__init__(message)
+        self.repo = repo
 
 
 class RepoDisabled(Refusal):
@@ -63,13 +73,9 @@ def check_repo(actor: Actor, repo: Repo, need: Level = Level.READ, *, content: b
     if repo.disabled_at is not None and not _is_moderator(actor):
         raise RepoDisabled("Access to this resource is disabled.")
     if content and need == Level.READ and not may_read_content(actor, repo):
-        raise RepoGated(
-            f"Access to {repo.repo_type} {repo.repo_id} is restricted. "
-            "You must have access to it and be authenticated to read its files. "
-            f"Please ask the owner of {repo.repo_id} for access."
-        )
+        raise RepoGated(_gate_message(actor, repo), repo)
     if level < need:
-        raise _too_little(actor, f"{repo.repo_type} {repo.repo_id}", need)
+        raise too_little(actor, f"{repo.repo_type} {repo.repo_id}", need)
     return repo
 
 
@@ -83,16 +89,76 @@ def effective_level(actor: Actor, repo: Repo) -> Level:
 
 
 def may_read_content(actor: Actor, repo: Repo) -> bool:
-    """Whether a gate, if there is one, lets the actor through to the files."""
+    """Whether a gate, if there is one, lets the actor through to the files.
+
+    Members of the namespace, and people whose request was accepted, with a credential that reaches the repo.
+    """
     if repo.gated == "false" or _is_moderator(actor):
         return True
-    return actor.namespace_levels.get(repo.namespace_id, Level.NONE) >= Level.READ and (
-        actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace) >= Level.READ
+    if actor.user is None or actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace) < Level.READ:
+        return False
+    if actor.namespace_levels.get(repo.namespace_id, Level.NONE) >= Level.READ:
+        return True
+    return request_status(actor, repo) == AccessStatus.ACCEPTED
+
+
+def request_status(actor: Actor, repo: Repo) -> str:
+    """How the actor's request to be let in stands; empty where they never asked."""
+    if actor.user is None:
+        return ""
+    rows = AccessRequest.objects.filter(repo=repo, user=actor.user)
+    return rows.values_list("status", flat=True).first() or ""
+
+
+def _gate_message(actor: Actor, repo: Repo) -> str:
+    """Why the gate is shut, in the public hub's own words, which people search for."""
+    what = f"{repo.repo_type} {repo.repo_id}"
+    if actor.user is None:
+        return (
+            f"Access to {what} is restricted. You must have access to it and be authenticated to access it. "
+            "Please log in."
+        )
+    if actor.is_scoped and actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace) < Level.READ:
+        return f"Access to {what} is restricted, and this fine-grained token does not list it."
+    match request_status(actor, repo):
+        case AccessStatus.PENDING:
+            return f"Your request to access {what} is awaiting a review from the repo authors."
+        case AccessStatus.REJECTED:
+            return f"Your request to access {what} has been rejected by the repo's authors."
+    address = f"{settings.HUB_PUBLIC_URL}{repo.get_absolute_url()}"
+    return (
+        f"Access to {what} is restricted and you are not in the authorized list. "
+        f"Visit {address} to ask for access."
     )
 
 
-def access_namespace(actor: Actor, name: str | None, need: Level = Level.WRITE) -> Namespace:
-    """The namespace (None: the actor's own) to create something in.
+def check_person(actor: Actor) -> User:
+    """The person behind the actor, for what people do as themselves: like, follow, ask to be let in.
+
+    A fine-grained token may do so where it may write to the person's own namespace. Raises LoginRequired or
+    Forbidden.
+    """
+    if actor.user is None:
+        raise LoginRequired("Invalid username or password.")
+    own = Namespace.objects.filter(user=actor.user).first() if actor.token else None
+    if actor.token is not None and (own is None or actor.namespace_ceiling(own) < Level.WRITE):
+        raise too_little(actor, "your own account", Level.WRITE)
+    return actor.user
+
+
+def namespace_level(actor: Actor, namespace: Namespace, *, private: bool) -> Level:
+    """What the actor may do with a thing that belongs to a namespace as a whole: a collection, a bucket.
+
+    Public ones are readable to everybody; `visible_in_namespace` is the twin of lists.
+    """
+    level = min(actor.namespace_levels.get(namespace.pk, Level.NONE), actor.namespace_ceiling(namespace))
+    return level if private else max(level, Level.READ)
+
+
+def access_namespace(
+    actor: Actor, name: str | None, need: Level = Level.WRITE, *, what: str = "a repo"
+) -> Namespace:
+    """The namespace (None: the actor's own) to create something in; `what` names it in the refusal.
 
     A namespace of somebody else and a missing one are refused in the same words, so that neither can be told.
     """
@@ -102,9 +168,9 @@ def access_namespace(actor: Actor, name: str | None, need: Level = Level.WRITE) 
     known = Namespace.objects.select_related("organization").filter(name__lower=wanted.lower())
     namespace = known.first() if "\0" not in wanted else None
     if namespace is None or actor.namespace_levels.get(namespace.pk, Level.NONE) < need:
-        raise Forbidden(f"You don't have the rights to create a repo under the namespace {_shown(wanted)}.")
+        raise Forbidden(f"You don't have the rights to create {what} under the namespace {_shown(wanted)}.")
     if actor.namespace_ceiling(namespace) < need:
-        raise _too_little(actor, f"namespace {namespace.name}", need)
+        raise too_little(actor, f"namespace {namespace.name}", need)
     return namespace
 
 
@@ -113,7 +179,8 @@ def _is_moderator(actor: Actor) -> bool:
     return actor.user is not None and actor.user.is_staff and actor.token is None
 
 
-def _too_little(actor: Actor, what: str, need: Level) -> Refusal:
+def too_little(actor: Actor, what: str, need: Level) -> Refusal:
+    """The refusal for a caller who may see `what` but not do `need` with it."""
     if actor.is_anonymous:
         return LoginRequired("Invalid username or password.")
     if actor.token is not None and actor.token.role == TokenRole.READ:

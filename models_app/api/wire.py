@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 
 from accounts.actor import Actor
 from models_app import access
-from models_app.actions.refusals import CredentialEnded, InvalidInput, NotUploaded, RepoExists
+from models_app.actions.refusals import CredentialEnded, InvalidInput, MergeRefused, NotUploaded, RepoExists
 from models_app.api.bodies import (
     JSON_LIMIT_BYTES,
     body_stream,
@@ -34,13 +34,14 @@ from models_app.api.bodies import (
     read_ndjson,
     text_field,
 )
-from models_app.api.errors import WireError, error_response
+from models_app.api.errors import RateLimited, WireError, error_response
 from models_app.rawpath import raw_path, raw_segments
 from models_app.storage import errors as storage
 
 __all__ = [
     "JSON_LIMIT_BYTES",
     "HubAPIView",
+    "RateLimited",
     "WireError",
     "body_stream",
     "error_response",
@@ -71,6 +72,7 @@ _STORAGE_STATUS: dict[type[storage.StorageError], tuple[int, str | None]] = {
     storage.PathConflict: (422, None),
     storage.BadRefName: (422, None),
     storage.FileTooLarge: (413, None),
+    storage.ContentLost: (410, None),
 }
 
 
@@ -78,6 +80,8 @@ def refusal_response(error: Exception, actor: Actor) -> JsonResponse | None:
     """The wire's answer to a known refusal; None for anything unknown (a fault of ours)."""
     if isinstance(error, access.Refusal):
         return _access_response(error, actor)
+    if isinstance(error, RateLimited):
+        return error_response(429, error.message, None, error.headers, **error.body)
     if isinstance(error, WireError):
         return error_response(error.status, error.message, error.code, **error.body)
     if isinstance(error, storage.StorageError):
@@ -101,13 +105,15 @@ def _access_response(error: access.Refusal, actor: Actor) -> JsonResponse:
     match error:
         case access.RepoNotFound():
             return error_response(401 if actor.is_anonymous else 404, error.message, "RepoNotFound")
+        case access.NotThere():
+            return error_response(404, error.message)
         case access.RepoGated():
             return error_response(denied, error.message, "GatedRepo")
         case access.LoginRequired() | CredentialEnded():
             return error_response(401, error.message)
         case InvalidInput() | NotUploaded():
             return error_response(400, error.message)
-        case RepoExists():
+        case RepoExists() | MergeRefused():
             return error_response(409, error.message)
         case _:
             return error_response(403, error.message)

@@ -1,4 +1,4 @@
-"""Which repos an actor may know of, as one query condition."""
+"""Which repos, and which things of a whole namespace, an actor may know of, as one query condition."""
 
 from __future__ import annotations
 
@@ -22,9 +22,24 @@ def visible_filter(actor: Actor) -> Q:
     return readable & Q(disabled_at__isnull=True)
 
 
+def visible_in_namespace(actor: Actor) -> Q:
+    """Collections and buckets, which belong to a namespace as a whole: the twin of
+    `access.namespace_level`."""
+    if actor.user is None:
+        return Q(private=False)
+    mine = _mine(actor)
+    if actor.is_scoped and actor.token is not None:
+        mine &= Q(namespace__name__in=list(actor.token.scopes.get("namespaces", {})))
+    return Q(private=False) | mine
+
+
+def _mine(actor: Actor) -> Q:
+    return Q(namespace_id__in=[pk for pk, level in actor.namespace_levels.items() if level >= Level.READ])
+
+
 def _private_part(actor: Actor) -> Q:
     """Private repos: the user must be in the namespace, and the token must reach the repo."""
-    mine = Q(namespace_id__in=[pk for pk, level in actor.namespace_levels.items() if level >= Level.READ])
+    mine = _mine(actor)
     if not actor.is_scoped or actor.token is None:
         return mine
     scopes = actor.token.scopes

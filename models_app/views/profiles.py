@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.actor import Actor
 from accounts.models import Membership, Namespace
-from models_app.models import Repo
-from models_app.views.lists import HEAVY
+from models_app import social
+from models_app.models import Collection, Repo, RepoType
+from models_app.views.lists import HEADINGS, HEAVY
 from models_app.views.support import HubRequest, page
 
 SHOWN = 50
@@ -34,7 +38,22 @@ def profile(request: HubRequest, namespace: str) -> HttpResponse:
         "models_count": repos.models().count(),
         "datasets": repos.datasets()[:SHOWN],
         "datasets_count": repos.datasets().count(),
+        "stored": [
+            (HEADINGS[kind], repos.of_type(kind)[:SHOWN]) for kind in (RepoType.SPACE, RepoType.KERNEL)
+        ],
         "members": members[:SHOWN] if owner.is_organization else [],
         "is_own": request.actor.user is not None and owner.user_id == request.actor.user.pk,
     }
-    return render(request, "profiles/profile.html", context)
+    return render(request, "profiles/profile.html", context | _social(request.actor, owner))
+
+
+def _social(actor: Actor, owner: Namespace) -> dict[str, Any]:
+    """Collections in their owner's order, and who follows whom."""
+    collections = Collection.objects.visible_to(actor).filter(namespace=owner).select_related("namespace")
+    return {
+        "collections": collections.order_by("position", "pk")[:SHOWN],
+        "collections_count": collections.count(),
+        "is_following": social.is_following(actor, owner),
+        "followers_count": social.followers_of(owner).count(),
+        "following_count": social.followed_people(owner.user).count() if owner.user else 0,
+    }

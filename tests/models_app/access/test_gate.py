@@ -12,6 +12,7 @@ from accounts.models import User
 from models_app.access import (
     Forbidden,
     LoginRequired,
+    NotThere,
     Refusal,
     RepoDisabled,
     RepoGated,
@@ -20,7 +21,8 @@ from models_app.access import (
     access_repo,
     effective_level,
 )
-from models_app.models import Repo
+from models_app.collections import access_collection
+from models_app.models import AccessRequest, AccessStatus, Collection, Repo
 from tests.models_app.people import by_token, organization, repo_of, session
 
 Actors = dict[str, Callable[[], Actor]]
@@ -149,7 +151,7 @@ def test_ids_are_found_in_any_case(repos: dict[str, Repo]) -> None:
 
 def test_what_is_known_of_a_gated_repo_is_known_to_all(repos: dict[str, Repo]) -> None:
     assert outcome(ANONYMOUS, repos["alice gated"], content=False) == "ok"
-    with pytest.raises(RepoGated, match="ask the owner of alice/gate for access"):
+    with pytest.raises(RepoGated, match=r"model alice/gate is restricted\. .* Please log in\."):
         access_repo(ANONYMOUS, "model", "alice/gate")
 
 
@@ -184,3 +186,81 @@ def test_where_somebody_may_create(alice: User, bob: User, carol: User) -> None:
     assert access_namespace(by_token(alice, "fineGrained", namespaces={"alice": "write"}), "alice")
     with pytest.raises(LoginRequired):
         access_namespace(ANONYMOUS, None)
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "expected"),
+    [
+        ("carol write", "accepted", "ok"),
+        ("carol read", "accepted", "ok"),
+        ("carol session", "accepted", "ok"),
+        ("carol bare", "accepted", "RepoGated"),
+        ("carol repo", "accepted", "RepoGated"),
+        ("carol space", "accepted", "ok"),
+        ("carol write", "pending", "RepoGated"),
+        ("carol write", "rejected", "RepoGated"),
+        ("bob write", "accepted", "RepoGated"),
+        ("anonymous", "accepted", "RepoGated"),
+        ("mod write", "accepted", "RepoGated"),
+        ("mod session", "rejected", "ok"),
+    ],
+)
+def test_who_was_let_in_reads_until_it_is_taken_back(
+    actors: Actors, repos: dict[str, Repo], carol: User, who: str, status: str, expected: str
+) -> None:
+    request = AccessRequest.objects.create(repo=repos["alice gated"], user=carol, status=status)
+    assert outcome(actors[who](), repos["alice gated"]) == expected
+    request.delete()
+    assert outcome(actors[who](), repos["alice gated"]) == ("ok" if who == "mod session" else "RepoGated")
+
+
+def test_being_let_in_opens_neither_private_nor_disabled_repos(
+    actors: Actors, repos: dict[str, Repo], carol: User
+) -> None:
+    for name in ("alice private", "alice disabled"):
+        Repo.objects.filter(pk=repos[name].pk).update(gated="manual")
+        AccessRequest.objects.create(repo=repos[name], user=carol, status=AccessStatus.ACCEPTED)
+    assert outcome(actors["carol write"](), repos["alice private"]) == "RepoNotFound"
+    assert outcome(actors["carol write"](), repos["alice disabled"]) == "RepoDisabled"
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ("", "not in the authorized list. Visit http://testserver/alice/gate to ask for access"),
+        ("pending", "Your request to access model alice/gate is awaiting a review"),
+        ("rejected", "Your request to access model alice/gate has been rejected"),
+    ],
+)
+def test_the_gate_says_how_things_stand(
+    repos: dict[str, Repo], carol: User, status: str, message: str
+) -> None:
+    if status:
+        AccessRequest.objects.create(repo=repos["alice gated"], user=carol, status=status)
+    with pytest.raises(RepoGated, match=message):
+        access_repo(by_token(carol), "model", "alice/gate")
+
+
+def test_lists_of_collections_and_their_gate_agree_for_everybody(
+    actors: Actors, repos: dict[str, Repo]
+) -> None:
+    """The whole grid again, for what belongs to a namespace as a whole."""
+    spaces = {repo.namespace for repo in repos.values()}
+    made = [
+        Collection.objects.create(namespace=space, title=f"{space} {private}", private=private)
+        for space in spaces
+        for private in (True, False)
+    ]
+    disagreements = []
+    for who, make in actors.items():
+        listed = set(Collection.objects.visible_to(make()).values_list("pk", flat=True))
+        for collection in made:
+            namespace, slug = collection.slug.split("/")
+            try:
+                known = access_collection(make(), namespace, slug) == collection
+            except NotThere:
+                known = False
+            if known != (collection.pk in listed):
+                disagreements.append((who, str(collection), known))
+    assert len(made) >= 8
+    assert disagreements == []
