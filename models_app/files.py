@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 
 from django.conf import settings
 from django.db.models import F
 
 from models_app.models import FileTerm, LargeFile, Repo
-from models_app.storage.errors import EntryNotFound, FileTooLarge
+from models_app.storage.errors import ContentLost, EntryNotFound, FileTooLarge
 from models_app.storage.gitstore import GitStore, repo_path
 from models_app.storage.lfs import Pointer
-from models_app.storage.xet.assemble import Term, assemble, open_assembled
+from models_app.storage.xet.assemble import assemble, open_assembled
+from models_app.storage.xet.reconstruct import PlacedTerm, Reconstruction, reconstruct
 from models_app.storage.xet.store import XorbStore
+
+logger = logging.getLogger(__name__)
 
 # --- git
 
@@ -59,17 +63,36 @@ def stream_large_file(large_file: LargeFile, start: int, stop: int) -> Iterator[
     """Content bytes `start` to `stop` (exclusive) in pieces of at most 1 MiB.
 
     The rows are read here, before the first piece is asked for: a slow reader holds no database connection.
+    Raises ContentLost when a container is not on disk, so that no answer begins that cannot be finished.
     """
-    return assemble(xorb_store(), _terms(large_file, start, stop), start, stop)
+    terms = _terms(large_file, start, stop)
+    _check_containers(term.container for term in terms)
+    return assemble(xorb_store(), [term.located() for term in terms], start, stop)
 
 
 def open_large_file(large_file: LargeFile) -> io.BufferedReader:
     """The content as a seekable file, for readers of headers and footers."""
-    return open_assembled(xorb_store(), _terms(large_file, 0, large_file.size), large_file.size)
+    terms = [term.located() for term in _terms(large_file, 0, large_file.size)]
+    return open_assembled(xorb_store(), terms, large_file.size)
 
 
-def _terms(large_file: LargeFile, start: int, stop: int) -> list[Term]:
+def reconstruction_of(large_file: LargeFile, start: int, stop: int) -> Reconstruction:
+    """How a client may fetch content bytes `start` to `stop` (exclusive) itself; ContentLost as above."""
+    terms = _terms(large_file, start, stop)
+    _check_containers(term.container for term in terms)
+    return reconstruct(xorb_store(), terms, start, stop)
+
+
+def _terms(large_file: LargeFile, start: int, stop: int) -> list[PlacedTerm]:
     rows = FileTerm.objects.filter(file=large_file, file_offset__lt=stop)
     overlapping = rows.annotate(file_stop=F("file_offset") + F("length")).filter(file_stop__gt=start)
-    fields = ("xorb_id", "byte_start", "byte_end", "file_offset", "length")
-    return [Term(*row) for row in overlapping.order_by("index").values_list(*fields)]
+    fields = ("xorb_id", "chunk_start", "chunk_end", "byte_start", "byte_end", "file_offset", "length")
+    return [PlacedTerm(*row) for row in overlapping.order_by("index").values_list(*fields)]
+
+
+def _check_containers(names: Iterable[str]) -> None:
+    store = xorb_store()
+    for name in dict.fromkeys(names):
+        if not store.path(name).exists():
+            logger.error("xorb %s is not on disk; files that need it cannot be served", name)
+            raise ContentLost

@@ -78,6 +78,14 @@ class LiveHub:
     def log(self) -> Path:
         return self.data_dir / "test-web.log"
 
+    @property
+    def access_log(self) -> Path:
+        return self.data_dir / "test-access.log"
+
+    def requests(self) -> list[list[str]]:
+        """Method, path, status and announced body length (`-`: none) of every request answered so far."""
+        return [line.split(" ") for line in self.access_log.read_text().splitlines()]
+
     def manage(self, *arguments: str) -> str:
         """Run a management command on this hub's data directory and return what it printed."""
         done = subprocess.run(
@@ -108,6 +116,8 @@ class LiveHub:
                 [sys.executable, "-m", "gunicorn", "hub.wsgi", "--bind", f"127.0.0.1:{self.port}",
                  "--workers", "1", "--worker-class", "gthread", "--threads", "16", "--timeout", "120",
                  "--log-level", "warning",
+                 "--access-logfile", str(self.access_log),
+                 "--access-logformat", "%(m)s %(U)s %(s)s %({content-length}i)s",
                  "--limit-request-line", "8190", "--no-control-socket"],
                 env=self.environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
 
+from django.conf import settings
 from django.http import JsonResponse
 from rest_framework.request import Request
 
@@ -22,6 +23,8 @@ from models_app.api.wire import (
     wire_time,
 )
 from models_app.files import git_store
+from models_app.large_files import xet_hashes
+from models_app.models import Repo
 from models_app.storage.githistory import Commit
 from models_app.storage.gitstore import Entry, GitStore
 from models_app.storage.lfs import format_pointer
@@ -31,28 +34,43 @@ MAX_EXPANDED_PAGE = 100  # a page with last commits walks history
 MAX_PATHS = 10_000
 
 
-def entry_json(entry: Entry, last: Commit | None = None) -> dict[str, Any]:
+def entry_json(entry: Entry, last: Commit | None = None, xet_hash: str = "") -> dict[str, Any]:
     """A tree entry as the wire has it; note `lfs.oid` here, where siblings say `lfs.sha256`."""
     found: dict[str, Any] = {"type": entry.type, "oid": entry.oid, "size": entry.size, "path": entry.path}
     if entry.pointer:
         pointer_size = len(format_pointer(entry.pointer))
         found["lfs"] = {"oid": entry.pointer.sha256, "size": entry.pointer.size, "pointerSize": pointer_size}
+        if xet_hash:
+            found["xetHash"] = xet_hash
     if last is not None:
         found["lastCommit"] = {"id": last.oid, "title": last.title, "date": wire_time(last.date)}
     return found
 
 
-def _entries_json(store: GitStore, oid: str, entries: Iterable[Entry], expand: bool) -> list[dict[str, Any]]:
+def _entries_json(
+    repo: Repo, store: GitStore, oid: str, entries: Iterable[Entry], expand: bool
+) -> list[dict[str, Any]]:
     rows = list(entries)
     last = store.last_commits(oid, [entry.path for entry in rows]) if expand else {}
-    return [entry_json(entry, last.get(entry.path)) for entry in rows]
+    hashes = _xet_hashes(repo, rows)
+    return [entry_json(entry, last.get(entry.path), hashes.get(entry.path, "")) for entry in rows]
+
+
+def _xet_hashes(repo: Repo, entries: Iterable[Entry]) -> dict[str, str]:
+    """By path; told only where clients are to download by Xet, since they take it for an invitation."""
+    if not settings.HUB_XET_DOWNLOAD:
+        return {}
+    pointed = {entry.path: entry.pointer.sha256 for entry in entries if entry.pointer}
+    found = xet_hashes(repo, pointed.values())
+    return {path: found[sha256] for path, sha256 in pointed.items() if sha256 in found}
 
 
 class Tree(RepoAPIView):
     """GET …/tree/{rev}[/{path}]: an array with `Link`; a file's path or a missing folder is EntryNotFound."""
 
     def get(self, request: Request, revision: str, path: str = "", **words: str) -> JsonResponse:
-        store = git_store(self.repo())
+        repo = self.repo()
+        store = git_store(repo)
         oid = store.resolve(revision)
         expand = flag(request.GET.get("expand"))
         highest = MAX_EXPANDED_PAGE if expand else MAX_PAGE
@@ -63,19 +81,22 @@ class Tree(RepoAPIView):
         headers = {"X-Repo-Commit": oid}
         if len(page) > limit:
             headers["Link"] = next_link(request, cursor=start + limit)
-        return JsonResponse(_entries_json(store, oid, page[:limit], expand), safe=False, headers=headers)
+        return JsonResponse(
+            _entries_json(repo, store, oid, page[:limit], expand), safe=False, headers=headers
+        )
 
 
 class PathsInfo(RepoAPIView):
     """POST …/paths-info/{rev}, form-encoded or JSON; paths that are not there are left out."""
 
     def post(self, request: Request, revision: str, **words: str) -> JsonResponse:
-        store = git_store(self.repo())
+        repo = self.repo()
+        store = git_store(repo)
         oid = store.resolve(revision)
         paths, expand = _asked_paths(request)
         found = [store.entry(oid, path.strip("/")) for path in paths if path.strip("/")]
         entries = [entry for entry in found if entry is not None]
-        return JsonResponse(_entries_json(store, oid, entries, expand), safe=False)
+        return JsonResponse(_entries_json(repo, store, oid, entries, expand), safe=False)
 
 
 def _asked_paths(request: Request) -> tuple[list[str], bool]:

@@ -29,6 +29,17 @@ class EntryNotFound(StorageError):
         self.commit = commit
 
 
+class ContentLost(StorageError):
+    """Bytes that the rows tell of are not on disk: a damaged store, which is for the operator to mend (wire:
+    410).
+
+    No 5xx, since trying again is no help and clients would for minutes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("Part of this file is missing from the hub's storage. Please tell its operator.")
+
+
 class FileTooLarge(StorageError):
     """A file is larger than the reader's limit."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import subprocess
 import sys
 import threading
@@ -186,8 +187,7 @@ def test_mistakes_are_4xx_with_one_sentence(hub: LiveHub, repo_id: str) -> None:
     assert _call(hub, f"{cas}/v1/shards", token=token, body=b"no shard" * 100)[0] == 400
     for path in ("v1/chunks/default/" + name, "v1/reconstructions/" + name, "v2/reconstructions/" + name):
         assert _call(hub, f"{cas}/{path}", token=token)[0] == 404
-    for path in ("v1/xorb-grants/default/" + name, "v2/shards"):
-        assert _call(hub, f"{cas}/{path}", token=token, body=b"{}")[0] == 404
+    assert _call(hub, f"{cas}/v1/xorb-grants/default/{name}", token=token, body=b"{}")[0] == 404
     assert _call(hub, f"{cas}/v1/telemetry", token=token, body=b"{}")[0] == 200
     assert _call(hub, "/v1/telemetry", token=token, body=b"{}")[0] == 200
 
@@ -230,3 +230,45 @@ def test_a_client_that_hangs_up_leaves_nothing(hub: LiveHub, repo_id: str) -> No
     assert list((hub.data_dir / "tmp").glob("xorb-*")) == []
     assert not (hub.data_dir / "xorbs" / name[:2] / name[2:4] / name).exists()
     assert _call(hub, f"{cas}/v1/xorbs/default/{name}", token=token, body=body)[0] == 200
+
+
+def _lines(answer: bytes) -> list[dict[str, object]]:
+    return [json.loads(line) for line in answer.splitlines()]
+
+
+def test_the_second_shard_route_says_in_words_what_is_wrong(hub: LiveHub, repo_id: str) -> None:
+    cas, token = _xet_token(hub, repo_id)
+    chunks = [b"sent before its shard " * 1000]
+    name, body = make_xorb(chunks)
+    shard = make_shard(chunks, name, hashlib.sha256(chunks[0]).hexdigest())
+    url = f"{cas}/v2/shards"
+    status, answer, headers = _call(hub, url, token=token, body=shard)
+    assert (status, headers["Content-Type"]) == (200, "application/x-ndjson")
+    assert _lines(answer)[-1]["type"] == "error"
+    assert _lines(answer)[-1]["retryable"] is False
+    assert "not stored here" in str(_lines(answer)[-1]["message"])
+    assert _lines(_call(hub, url, token=token, body=b"no shard" * 100)[1])[-1]["type"] == "error"
+    assert _call(hub, f"{cas}/v1/xorbs/default/{name}", token=token, body=body)[0] == 200
+    assert [line["type"] for line in _lines(_call(hub, url, token=token, body=shard)[1])] == [
+        "validating",
+        "result",
+    ]
+    assert _call(hub, url, token="forged:token:x", body=shard)[0] == 401
+    _, reading = _xet_token(hub, repo_id, "carol", "read")
+    assert _call(hub, url, token=reading, body=shard)[0] == 403
+
+
+def test_an_upload_that_cannot_be_taken_tells_the_user_why(
+    hub: LiveHub, repo_id: str, client_home: Path, tmp_path: Path
+) -> None:
+    """The client remembers what it sent; where that is gone from the hub, its next upload says so at once."""
+    data = _weights(8)
+    hub.api().upload_file(path_or_fileobj=data, path_in_repo="w.bin", repo_id=repo_id)
+    code = (
+        "from models_app.models import Xorb; from models_app.storage.xet.shard import parse_shard\n"
+        "newest = Xorb.objects.order_by('-created_at').first()\n"
+        "Xorb.objects.filter(pk=newest.pk).update(chunk_table=b'')"
+    )
+    hub.manage("shell", "-c", code)
+    with pytest.raises(Exception, match="not stored here"):
+        hub.api().upload_file(path_or_fileobj=data + b"x", path_in_repo="again.bin", repo_id=repo_id)

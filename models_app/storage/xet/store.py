@@ -109,3 +109,27 @@ def copy_ranges(source: BinaryIO, target: BinaryIO, ranges: Sequence[tuple[int, 
                 raise OSError(f"{source.name} ended at byte {start}, {stop - start} too early")
             target.write(piece)
             start += len(piece)
+
+
+class FileSlice:
+    """Bytes `start` to `stop` of an open, unbuffered file, in the form that WSGI servers take: something to
+    read, or a descriptor that stands at the first byte, for the kernel to send from."""
+
+    def __init__(self, file: BinaryIO, start: int, stop: int) -> None:
+        file.seek(start)
+        self._file = file
+        self._left = stop - start
+
+    def fileno(self) -> int:
+        """The descriptor; its position is the first byte not yet read."""
+        return self._file.fileno()
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes of what is left of the slice; empty at its end."""
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
