@@ -19,5 +19,10 @@ def author_of(actor: Actor, at: datetime | None = None) -> Author:
     if actor.user is None:
         raise LoginRequired("Invalid username or password.")
     name = actor.user.username
+    return Author(name, email_of(name), at or timezone.now())
+
+
+def email_of(name: str) -> str:
+    """The address that stands for a user name in commits; no mail reaches it."""
     host = urlsplit(settings.HUB_PUBLIC_URL).hostname or "localhost"
-    return Author(name, f"{name}@users.noreply.{host}", at or timezone.now())
+    return f"{name}@users.noreply.{host}"

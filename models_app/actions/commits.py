@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from django.db import DatabaseError, transaction
-from django.utils import timezone
+from django.db import transaction
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Level
+from models_app.actions.after import ref_moved
 from models_app.actions.authors import author_of
+from models_app.actions.contributions import referable_sizes
 from models_app.actions.events import record_event
-from models_app.actions.indexing import index_revision
 from models_app.actions.locking import lock_repo
 from models_app.actions.refusals import InvalidInput, NotUploaded
 from models_app.content.filetypes import with_tracked
+from models_app.discussions import access_pull_request_push, full_ref, pull_request_number
 from models_app.files import git_store
-from models_app.models import EventTag, LargeFile, Repo
+from models_app.models import EventTag, Repo
 from models_app.storage.errors import RevisionNotFound, StaleParent
-from models_app.storage.gitcommit import build_commit, move_branch, stage
+from models_app.storage.gitcommit import build_commit, move_ref, stage
 from models_app.storage.gitstore import GitStore
 from models_app.storage.lfs import MAX_POINTER_BYTES, is_lfs_oid, parse_pointer
 from models_app.storage.operations import AddFile, AddPointer, Operation
 
-logger = logging.getLogger(__name__)
 MAX_OPERATIONS = 50_000
 MAX_SUMMARY_CHARACTERS = 1000
 MAX_DESCRIPTION_CHARACTERS = 100_000
@@ -36,6 +35,18 @@ class CommitDone:
 
     oid: str
     branch: str
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Operations before their commit: `named` still says which large files, `ready` is what git will hold."""
+
+    named: list[Operation]
+    ready: list[Operation]
+
+    def check_again(self, actor: Actor, row: Repo) -> None:
+        """NotUploaded when an old, unused permission was collected while the body arrived."""
+        _with_sizes(actor, row, self.named)
 
 
 def commit(
@@ -50,52 +61,58 @@ def commit(
 ) -> CommitDone:
     """Apply `operations` in order on top of `branch`; the branch moves last, by compare-and-swap.
 
+    `branch` may also be `refs/pr/{num}`, for the author of that pull request and whoever may write.
     `operations` may be a generator over a request's body: each file goes into the object store as it arrives.
     `parent` (5 to 40 hex digits), when given, must be where the branch is. Raises RevisionNotFound,
     StaleParent,
     BadPath, PathConflict, EntryNotFound, NotUploaded, InvalidInput, CredentialEnded, or the gate's refusals.
     """
-    message = _message(summary, description)
+    message = commit_message(summary, description)
     store = git_store(repo)
+    ref, num = full_ref(branch), pull_request_number(branch)
     # All that is slow happens before the lock: other writers wait for the tree, the index and the branch
     # only.
-    staged = [stage(store, operation) for operation in _with_sizes(repo, _stage_all(store, operations))]
+    staged = stage_operations(actor, repo, operations)
     with transaction.atomic():
-        row = lock_repo(actor, repo)
+        row = _lock(actor, repo, num)
+        staged.check_again(actor, row)
         head = _head(store, branch, parent)
         oid = build_commit(
             store,
-            operations=staged,
+            operations=staged.ready,
             parent=head,
             author=author_of(actor),
             message=message,
             attributes=with_tracked,
         )
-        if branch == row.default_branch:
-            row.head_oid, row.last_modified = oid, timezone.now()
-            row.save(update_fields=["head_oid", "last_modified"])
-            index_head(row, oid)
-        record_event(
-            actor, EventTag.COMMIT_ADD, repo=row, branch=branch, oid=oid, parent=head, summary=summary[:200]
-        )
+        ref_moved(actor, row, ref=ref, old=head, new=oid)
+        if num is None:
+            record_event(
+                actor,
+                EventTag.COMMIT_ADD,
+                repo=row,
+                branch=branch,
+                oid=oid,
+                parent=head,
+                summary=summary[:200],
+            )
         # Last, so that a failure above leaves git untouched; a failure here rolls the rows back.
-        move_branch(store, branch, old=head, new=oid)
+        move_ref(store, ref, old=head, new=oid)
     return CommitDone(oid, branch)
 
 
-def index_head(repo: Repo, oid: str) -> None:
-    """Index the new head; a fault in the index costs the index, never the commit (`manage.py reindex`
-    repairs)."""
-    try:
-        with transaction.atomic():
-            index_revision(repo, oid)
-    except (OSError, DatabaseError):
-        raise  # a full disk or a busy database: the whole commit fails, and says so
-    except Exception:
-        logger.exception("%s could not be indexed at %s", repo, oid)
+def _lock(actor: Actor, repo: Repo, num: int | None) -> Repo:
+    """The locked row, for a commit to a branch (None) or to pull request `num`."""
+    if num is None:
+        return lock_repo(actor, repo)
+    row = lock_repo(actor, repo, Level.READ)
+    # As in lock_repo, what the actor is now counts, not what they were when the body began to arrive.
+    access_pull_request_push(Actor(actor.user, actor.token), row, num)
+    return row
 
 
-def _message(summary: str, description: str) -> str:
+def commit_message(summary: str, description: str) -> str:
+    """The whole message of a commit, or InvalidInput."""
     title = summary.strip()
     if not title:
         raise InvalidInput("A commit needs a summary.")
@@ -107,6 +124,16 @@ def _message(summary: str, description: str) -> str:
         raise InvalidInput("A commit message must not contain NUL characters.")
     body = description.strip()
     return f"{title}\n\n{body}" if body else title
+
+
+def stage_operations(actor: Actor, repo: Repo, operations: Iterable[Operation]) -> Staged:
+    """Put the content into the object store as it arrives.
+
+    NotUploaded for a large file that the actor may not refer to here.
+    """
+    store = git_store(repo)
+    named = _with_sizes(actor, repo, _stage_all(store, operations))
+    return Staged(named, [stage(store, operation) for operation in named])
 
 
 def _stage_all(store: GitStore, operations: Iterable[Operation]) -> list[Operation]:
@@ -129,7 +156,7 @@ def _pointer_as_such(operation: Operation) -> Operation:
 
 
 def _head(store: GitStore, branch: str, parent: str | None) -> str:
-    head = store.ref_oid(f"refs/heads/{branch}")
+    head = store.ref_oid(full_ref(branch))
     if head is None:
         raise RevisionNotFound(branch)
     if parent is not None and not head.startswith(parent.lower()):
@@ -137,11 +164,10 @@ def _head(store: GitStore, branch: str, parent: str | None) -> str:
     return head
 
 
-def _with_sizes(repo: Repo, operations: Sequence[Operation]) -> list[Operation]:
-    """The operations with every pointer's size known; NotUploaded unless each may be referred to by this
-    repo."""
+def _with_sizes(actor: Actor, repo: Repo, operations: Sequence[Operation]) -> list[Operation]:
+    """The operations with every pointer's size known; NotUploaded unless the actor may refer to each here."""
     wanted = {operation.sha256 for operation in operations if isinstance(operation, AddPointer)}
-    sizes = _sizes(repo, [sha256 for sha256 in wanted if is_lfs_oid(sha256)])
+    sizes = referable_sizes(actor, repo, [sha256 for sha256 in wanted if is_lfs_oid(sha256)])
     return [
         _sized(operation, sizes) if isinstance(operation, AddPointer) else operation
         for operation in operations
@@ -159,11 +185,3 @@ def _sized(operation: AddPointer, sizes: dict[str, int]) -> AddPointer:
             f"{operation.path} has {size} bytes as uploaded, but the commit says {operation.size}."
         )
     return replace(operation, size=size)
-
-
-def _sizes(repo: Repo, sha256s: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for start in range(0, len(sha256s), 500):
-        rows = LargeFile.objects.filter(repo_files__repo=repo, sha256__in=sha256s[start : start + 500])
-        found.update(rows.values_list("sha256", "size"))
-    return found

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from models_app.content.filetypes import LfsRules, is_binary
 from models_app.content.gitpatterns import is_ignored
+from models_app.discussions import full_ref
 from models_app.files import git_store
 from models_app.models import Repo
 from models_app.storage.errors import RevisionNotFound
@@ -57,10 +58,11 @@ def plan_upload(
     """Decide for each file; reads only. `git_ignore` and `git_attributes` are those of the upload, if it
     has any.
 
-    Raises RevisionNotFound unless `branch` is a branch, BadPath for a path that could not be committed.
+    Raises RevisionNotFound unless `branch` is a branch or the `refs/pr/{num}` of a pull request, BadPath
+    for a path that could not be committed.
     """
     store = git_store(repo)
-    head = store.ref_oid(f"refs/heads/{branch}")
+    head = store.ref_oid(full_ref(branch))
     if head is None:
         raise RevisionNotFound(branch)
     rules = [LfsRules(_text(store, head, ".gitattributes"))]

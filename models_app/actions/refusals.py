@@ -27,3 +27,7 @@ class CredentialEnded(Refusal):
 
     def __init__(self) -> None:
         super().__init__("This token was revoked or has expired; nothing was changed.")
+
+
+class MergeRefused(Refusal):
+    """Both sides of a pull request changed the same files; the sentence names them."""

@@ -15,9 +15,19 @@ from accounts.actor import Level
 from models_app.actions import branches
 from models_app.actions.commits import commit
 from models_app.actions.preupload import FileToUpload, plan_upload
+from models_app.actions.pull_requests import open_with_commit
 from models_app.api.repo_view import RepoAPIView, repo_url
-from models_app.api.wire import HubAPIView, WireError, flag, json_object, read_ndjson, text_field
+from models_app.api.wire import (
+    HubAPIView,
+    WireError,
+    flag,
+    json_object,
+    public_url,
+    read_ndjson,
+    text_field,
+)
 from models_app.content.cards import validate_card
+from models_app.discussions import check_upload
 from models_app.storage.lfs import is_lfs_oid
 from models_app.storage.operations import (
     AddFile,
@@ -29,7 +39,6 @@ from models_app.storage.operations import (
 )
 
 MAX_PREUPLOAD_FILES = 1000
-_NO_PULL_REQUESTS = "Pull requests are not available on this hub yet; commit to a branch instead."
 
 
 class ValidateYaml(HubAPIView):
@@ -57,8 +66,8 @@ class Preupload(RepoAPIView):
     """POST …/preupload/{branch}: how each file is to be sent, and what is there already."""
 
     def post(self, request: Request, revision: str, **words: str) -> JsonResponse:
-        _refuse_pull_request(request)
-        repo = self.repo(Level.WRITE)
+        repo = self.repo()
+        check_upload(self.actor, repo, revision, create_pr=flag(request.GET.get("create_pr")))
         body = json_object(request)
         rows = body.get("files")
         if not isinstance(rows, list) or len(rows) > MAX_PREUPLOAD_FILES:
@@ -103,34 +112,29 @@ class Commit(RepoAPIView):
     """POST …/commit/{branch}, ndjson: a `header` line, then operations in order, read as they arrive."""
 
     def post(self, request: Request, revision: str, **words: str) -> JsonResponse:
-        _refuse_pull_request(request)
-        repo = self.repo(Level.WRITE)
+        repo, create_pr = self.repo(), flag(request.GET.get("create_pr"))
+        check_upload(self.actor, repo, revision, create_pr=create_pr)
         # base64 makes four bytes of three; the rest of the line is the path and the JSON around it
         line_limit = settings.HUB_REGULAR_FILE_BYTES * 4 // 3 + 64 * 1024
         lines = read_ndjson(request, settings.HUB_COMMIT_BYTES, line_limit)
         header = _header(next(lines, {}))
-        done = commit(
-            self.actor,
-            repo=repo,
-            branch=revision,
-            operations=_operations(lines),
-            summary=text_field(header, "summary", limit=10_000),
-            description=text_field(header, "description", limit=200_000, default=""),
-            parent=_parent(header),
-        )
+        wanted: dict[str, Any] = {
+            "repo": repo,
+            "branch": revision,
+            "operations": _operations(lines),
+            "summary": text_field(header, "summary", limit=10_000),
+            "description": text_field(header, "description", limit=200_000, default=""),
+            "parent": _parent(header),
+        }
+        if create_pr:
+            opened, done = open_with_commit(self.actor, **wanted)
+            answer = {"pullRequestUrl": public_url(opened.get_absolute_url())}
+        else:
+            done, answer = commit(self.actor, **wanted), {}
+        url = f"{repo_url(repo)}/commit/{done.oid}"
         return JsonResponse(
-            {
-                "success": True,
-                "commitOid": done.oid,
-                "commitUrl": f"{repo_url(repo)}/commit/{done.oid}",
-                "hookOutput": "",
-            }
+            {"success": True, "commitOid": done.oid, "commitUrl": url, "hookOutput": "", **answer}
         )
-
-
-def _refuse_pull_request(request: Request) -> None:
-    if flag(request.GET.get("create_pr")):
-        raise WireError(400, _NO_PULL_REQUESTS)
 
 
 def _header(line: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_rows_and_branch_where_they_were(
     def full(*arguments: object, **words: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(actions, "move_branch", full)
+    monkeypatch.setattr(actions, "move_ref", full)
     with pytest.raises(OSError, match="No space"):
         commit(alice, repo, AddFile("a", b"1"))
     assert paths(repo) == [".gitattributes"]
@@ -187,7 +187,7 @@ def test_a_fault_in_the_index_costs_the_index_not_the_commit(
     def broken(*arguments: object) -> None:
         raise RuntimeError("a bug in the index")
 
-    monkeypatch.setattr(actions, "index_revision", broken)
+    monkeypatch.setattr("models_app.actions.after.index_revision", broken)
     done = commit(alice, repo, AddFile("README.md", b"---\nlicense: mit\n---\n"))
     assert git_store(repo).resolve("main") == done.oid
     info = client.get("/api/models/alice/net").json()

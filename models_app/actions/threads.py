@@ -1,0 +1,124 @@
+"""What happens in a thread, event by event. Callers hold the repo's lock and record the log."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from django.db.models import Max
+
+from accounts.actor import Actor, Level
+from models_app.actions.events import record_event
+from models_app.actions.locking import lock_repo
+from models_app.actions.refusals import InvalidInput
+from models_app.content.markdown import render_markdown
+from models_app.discussions import access_discussion, check_participant, pull_request_number
+from models_app.files import git_store
+from models_app.models import Discussion, DiscussionEvent, EventTag, Repo
+from models_app.storage.gitmerge import new_commits
+
+MAX_TITLE_CHARACTERS = 300
+MIN_TITLE_CHARACTERS = 3
+MAX_COMMENT_CHARACTERS = 64 * 1024
+# One answer carries a whole thread, with the earlier texts of its comments.
+MAX_THREAD_CHARACTERS = 4_000_000
+MAX_THREAD_EVENTS = 5000
+MAX_COMMITS_TOLD = 100
+
+
+def lock_thread(actor: Actor, repo: Repo, num: int) -> tuple[Repo, Discussion]:
+    """The repo's locked row and the thread, for somebody who may take part in it."""
+    row = check_participant(actor, lock_repo(actor, repo, Level.READ, content=False))
+    return row, access_discussion(actor, row, num)
+
+
+def next_number(repo: Repo) -> int:
+    """The number of the repo's next thread, discussions and pull requests alike; call under the lock."""
+    return (Discussion.objects.filter(repo=repo).aggregate(last=Max("num"))["last"] or 0) + 1
+
+
+def checked_title(text: str) -> str:
+    """The title as it is kept, or InvalidInput."""
+    title = text.strip()
+    if not MIN_TITLE_CHARACTERS <= len(title) <= MAX_TITLE_CHARACTERS:
+        raise InvalidInput(f"A title has {MIN_TITLE_CHARACTERS} to {MAX_TITLE_CHARACTERS} characters.")
+    if _has_controls(title):
+        raise InvalidInput("A title must be one line, without control characters.")
+    return title
+
+
+def title_of_commit(summary: str) -> str:
+    """A title for a pull request that begins with a commit: its summary's first line, cut where too long."""
+    line = summary.strip().split("\n")[0]
+    line = "".join(ch for ch in line if not _has_controls(ch)).strip() or "Pull request"
+    return line if len(line) <= MAX_TITLE_CHARACTERS else f"{line[: MAX_TITLE_CHARACTERS - 1]}…"
+
+
+def _has_controls(text: str) -> bool:
+    return any(unicodedata.category(ch) == "Cc" for ch in text)
+
+
+def checked_comment(text: str) -> str:
+    """The comment as it is kept, or InvalidInput."""
+    if not text.strip():
+        raise InvalidInput("A comment must not be empty.")
+    if len(text) > MAX_COMMENT_CHARACTERS:
+        raise InvalidInput(f"A comment has at most {MAX_COMMENT_CHARACTERS} characters.")
+    if "\0" in text:
+        raise InvalidInput("A comment must not contain NUL characters.")
+    return text
+
+
+def rendered(repo: Repo, text: str) -> str:
+    """The comment as sanitised HTML; links without a host lead into the repo."""
+    return render_markdown(text, repo.get_absolute_url(), repo.default_branch)
+
+
+def add_event(actor: Actor, discussion: Discussion, kind: str, **data: Any) -> DiscussionEvent:
+    """Append to the thread."""
+    return DiscussionEvent.objects.create(discussion=discussion, type=kind, author=actor.user, data=data)
+
+
+def add_comment(actor: Actor, repo: Repo, discussion: Discussion, text: str) -> DiscussionEvent:
+    """Append a comment; InvalidInput for a thread that is full. The text has been checked."""
+    if DiscussionEvent.objects.filter(discussion=discussion).count() >= MAX_THREAD_EVENTS:
+        raise InvalidInput("This thread is full; please open a new one.")
+    discussion.comments_count += 1
+    make_room(discussion, len(text))
+    data = {"html": rendered(repo, text), "history": []}
+    return DiscussionEvent.objects.create(
+        discussion=discussion, type="comment", author=actor.user, body=text, data=data
+    )
+
+
+def make_room(discussion: Discussion, characters: int) -> None:
+    """Count more text; InvalidInput when the thread has no room for it."""
+    discussion.text_size += characters
+    if discussion.text_size > MAX_THREAD_CHARACTERS:
+        raise InvalidInput("This thread is full; please open a new one.")
+    discussion.save(update_fields=["text_size", "comments_count"])
+
+
+def note_commits(actor: Actor, repo: Repo, *, ref: str, old: str | None, new: str) -> None:
+    """Tell the thread of a pull request, and the log, which commits its reference now has."""
+    num = pull_request_number(ref)
+    discussion = Discussion.objects.filter(repo=repo, num=num, is_pull_request=True).first()
+    if discussion is None:
+        return
+    store = git_store(repo)
+    known = [oid for oid in (old, store.ref_oid(f"refs/heads/{discussion.target_branch}")) if oid]
+    told = [
+        add_event(actor, discussion, "commit", subject=commit.title[:1000], oid=commit.oid)
+        for commit in new_commits(store, new, known, MAX_COMMITS_TOLD)
+    ]
+    last = told[-1].uuid.hex if told else ""
+    record_event(
+        actor,
+        EventTag.DISCUSSION_COMMIT,
+        repo=repo,
+        num=discussion.num,
+        event=last,
+        ref=ref,
+        old=old,
+        new=new,
+    )
