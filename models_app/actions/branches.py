@@ -8,6 +8,7 @@ from accounts.actor import Actor
 from models_app.actions.authors import author_of
 from models_app.actions.events import record_event
 from models_app.actions.locking import lock_repo
+from models_app.actions.reach import check_held
 from models_app.actions.refusals import InvalidInput
 from models_app.files import git_store
 from models_app.models import EventTag, Repo
@@ -27,6 +28,7 @@ def create_branch(actor: Actor, *, repo: Repo, branch: str, starting_point: str 
         row = lock_repo(actor, repo)
         store = git_store(row)
         oid = store.resolve(starting_point or row.default_branch)
+        check_held(row, store, oid)
         _check_room(repo)
         record_event(actor, EventTag.BRANCH_CREATE, repo=row, branch=branch, oid=oid)
         gitcommit.create_ref(store, f"refs/heads/{branch}", oid)
@@ -49,6 +51,7 @@ def create_tag(actor: Actor, *, repo: Repo, tag: str, revision: str, message: st
         row = lock_repo(actor, repo)
         store = git_store(row)
         oid = store.resolve(revision)
+        check_held(row, store, oid)
         _check_name(tag)
         _check_room(repo)
         record_event(actor, EventTag.TAG_CREATE, repo=row, tag_name=tag, oid=oid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import BinaryIO, TypeVar
@@ -13,22 +13,28 @@ from django.db import transaction
 from django.utils import timezone
 
 from models_app.files import xorb_store
-from models_app.models import Chunk, FileTerm, LargeFile, Repo, RepoFile, Xorb
+from models_app.models import Bucket, BucketUpload, Chunk, FileTerm, LargeFile, Repo, RepoFile, Xorb
 from models_app.storage.errors import StorageError
 from models_app.storage.xet.assemble import Term, assemble
-from models_app.storage.xet.hashing import Node
+from models_app.storage.xet.hashing import Node, hash_to_text, xorb_hash
 from models_app.storage.xet.store import copy_ranges
 from models_app.storage.xet.xorb import StoredChunk, pack_table
 
 _Item = TypeVar("_Item")
 _Place = tuple[str, int, int, int]
 _BATCH = 900
+# How often a xorb is tried again when what it was compared with has changed meanwhile.
+_ATTEMPTS = 4
 # Collection looks at days; writing the time of every use would make each upload rewrite its base's rows.
 _TOUCH_GRAIN = timedelta(hours=1)
 
 
 class UnknownContent(StorageError):
     """A file names bytes that the hub does not hold (any more)."""
+
+
+class ContentGone(UnknownContent):
+    """What was found a moment ago has been collected since; a second look decides anew."""
 
 
 class ContentMismatch(StorageError):
@@ -57,23 +63,60 @@ def keep_xorb(incoming: BinaryIO, name: str, chunks: Sequence[StoredChunk]) -> b
     `incoming` is a temporary file of the store that begins with the chunks. False when the xorb was known.
     The bytes are durable before the row is: a crash in between leaves an orphan file and nothing else.
     """
-    if touch_xorbs([name]):
+    for _ in range(_ATTEMPTS):
+        if touch_xorbs([name]) and Xorb.objects.filter(pk=name).exclude(chunk_table=b"").exists():
+            return False
+        places = find_chunks(chunk.hash for chunk in chunks)
+        fresh = _first_seen(chunks, places)
+        with suppress(_Overtaken), _file_of(incoming, chunks, fresh) as file, transaction.atomic():
+            return _insert_xorb(name, chunks, fresh, {container for container, *_ in places.values()}, file)
+    raise UnknownContent("The xorb's chunks were moved while it arrived; please upload it again.")
+
+
+class _Overtaken(Exception):
+    """Between look-up and lock, another upload brought the same chunks or the collector took some away."""
+
+
+def _insert_xorb(
+    name: str,
+    chunks: Sequence[StoredChunk],
+    fresh: Sequence[StoredChunk],
+    containers: Collection[str],
+    file: BinaryIO,
+) -> bool:
+    """Write the rows, and name the file of the fresh chunks; False when another upload was faster."""
+    if touch_xorbs(containers) < len(containers):
+        raise _Overtaken
+    # The row decides between two uploads of one xorb; only the winner's file gets a name.
+    row, inserted = Xorb.objects.get_or_create(hash=name, defaults={"chunk_table": _table_of(chunks)})
+    if not inserted and row.chunk_table:
         return False
-    places = find_chunks(chunk.hash for chunk in chunks)
-    fresh = _first_seen(chunks, places)
-    with _file_of(incoming, chunks, fresh) as file, transaction.atomic():
-        table = pack_table((chunk.hash, chunk.length) for chunk in chunks)
-        stored = sum(chunk.stored for chunk in fresh)
-        # The row decides between two uploads of one xorb; only the winner's file gets the name.
-        _row, inserted = Xorb.objects.get_or_create(
-            hash=name, defaults={"chunk_table": table, "stored_bytes": stored}
-        )
-        if inserted:
-            touch_xorbs({container for container, *_ in places.values()})
-            Chunk.objects.bulk_create(_chunk_rows(name, fresh), _BATCH, ignore_conflicts=True)
-            if fresh:
-                xorb_store().keep(file, name)
-    return inserted
+    if not inserted:  # withdrawn by the collector: from now on the hub vouches for it again
+        Xorb.objects.filter(pk=name).update(chunk_table=_table_of(chunks), last_used_at=timezone.now())
+    if fresh:
+        holder = _name_holder(fresh)
+        Chunk.objects.bulk_create(_chunk_rows(holder, fresh), _BATCH, ignore_conflicts=True)
+        xorb_store().keep(file, holder)
+    return True
+
+
+def _name_holder(fresh: Sequence[StoredChunk]) -> str:
+    """The row of the file that holds just these chunks, named as a xorb of them is.
+
+    A file's name tells what is in it, so what clients remember of its chunks' positions stays true for ever.
+    """
+    name = hash_to_text(xorb_hash([(chunk.hash, chunk.length) for chunk in fresh]))
+    facts = {"chunk_table": _table_of(fresh), "stored_bytes": sum(chunk.stored for chunk in fresh)}
+    row, inserted = Xorb.objects.get_or_create(hash=name, defaults=facts)
+    if not inserted:
+        if row.chunks.exists():
+            raise _Overtaken
+        Xorb.objects.filter(pk=name).update(**facts, last_used_at=timezone.now())
+    return name
+
+
+def _table_of(chunks: Sequence[StoredChunk]) -> bytes:
+    return pack_table((chunk.hash, chunk.length) for chunk in chunks)
 
 
 def find_chunks(hashes: Iterable[bytes]) -> dict[bytes, _Place]:
@@ -111,19 +154,26 @@ def locate(nodes: Iterable[Node], places: dict[bytes, _Place]) -> list[FileTerm]
 
 def check_sha256(terms: Sequence[FileTerm], sha256: str) -> None:
     """Stream the terms as stored; ContentMismatch unless their SHA-256 is the announced one."""
+    found = sha256_of(terms)
+    if found != sha256:
+        raise ContentMismatch(f"The content's SHA-256 is {found}, not {sha256} as announced.")
+
+
+def sha256_of(terms: Sequence[FileTerm]) -> str:
+    """The SHA-256 of what these terms hold, in hex; reads all of it."""
     digest = hashlib.sha256()
     size = sum(term.length for term in terms)
     parts = (Term(t.xorb_id, t.byte_start, t.byte_end, t.file_offset, t.length) for t in terms)
     for piece in assemble(xorb_store(), parts, 0, size):
         digest.update(piece)
-    if digest.hexdigest() != sha256:
-        raise ContentMismatch(f"The content's SHA-256 is {digest.hexdigest()}, not {sha256} as announced.")
+    return digest.hexdigest()
 
 
-def keep_files(repo: Repo, files: Sequence[NewFile]) -> int:
-    """Give the repo the permission to refer to these files, storing the rows of those that are new.
+def keep_files(place: Repo | Bucket, files: Sequence[NewFile]) -> int:
+    """Give the repo or bucket the permission to refer to these files, storing the rows of those that are new.
 
-    One transaction; returns how many files the hub had not seen before.
+    One transaction; returns how many files the hub had not seen before. Raises ContentGone when the collector
+    has taken what was found a moment ago: look again.
     """
     fresh = {file.sha256: file for file in files if file.terms is not None}
     with transaction.atomic():
@@ -132,29 +182,62 @@ def keep_files(repo: Repo, files: Sequence[NewFile]) -> int:
             _BATCH,
             ignore_conflicts=True,
         )
-        ids = _file_ids([file.sha256 for file in files])
+        ids = _file_ids(sorted({file.sha256 for file in files}))
+        if any(file.sha256 not in ids for file in files):
+            raise ContentGone("A file of this upload was just removed for good; please upload it again.")
         written = _keep_terms(fresh, ids)
-        RepoFile.objects.bulk_create(
-            [RepoFile(repo=repo, file_id=pk) for pk in ids.values()], _BATCH, ignore_conflicts=True
-        )
+        _permit(place, files, ids)
     return written
 
 
-def touch_xorbs(names: Collection[str]) -> bool:
-    """Note the use of these xorbs, which keeps them from collection; whether any of them exists."""
+def _permit(place: Repo | Bucket, files: Sequence[NewFile], ids: dict[str, int]) -> None:
+    """Given once more is given anew: the time until something refers to it begins again."""
+    if isinstance(place, Bucket):
+        # By the Xet hash its client uses: content stored first by a client that cut it otherwise has another.
+        given = {file.xet_hash: ids[file.sha256] for file in files}
+        uploads = [BucketUpload(bucket=place, xet_hash=name, file_id=pk) for name, pk in given.items()]
+        BucketUpload.objects.bulk_create(
+            uploads,
+            _BATCH,
+            update_conflicts=True,
+            unique_fields=["bucket", "xet_hash"],
+            update_fields=["first_seen_at"],
+        )
+    else:
+        permit_files(place, ids.values())
+
+
+def permit_files(repo: Repo, file_ids: Iterable[int]) -> None:
+    """Let the repo refer to these large files; where it may already, the collector's patience begins
+    again."""
+    rows = [RepoFile(repo=repo, file_id=pk) for pk in sorted(file_ids)]
+    RepoFile.objects.bulk_create(
+        rows,
+        _BATCH,
+        update_conflicts=True,
+        unique_fields=["repo", "file"],
+        update_fields=["first_seen_at"],
+    )
+
+
+def touch_xorbs(names: Collection[str]) -> int:
+    """Note the use of these xorbs, which keeps them from collection; how many of them exist."""
     now = timezone.now()
-    known = False
-    for batch in batches(list(names)):
+    known = 0
+    for batch in batches(sorted(names)):
         rows = Xorb.objects.filter(pk__in=batch)
-        known = rows.exists() or known
+        # First the mark, then the count: what is counted can no longer be collected.
         rows.filter(last_used_at__lt=now - _TOUCH_GRAIN).update(last_used_at=now)
+        known += rows.count()
     return known
 
 
 def _file_ids(sha256s: Sequence[str]) -> dict[str, int]:
     ids: dict[str, int] = {}
     for batch in batches(sha256s):
-        ids.update(LargeFile.objects.filter(sha256__in=batch).values_list("sha256", "pk"))
+        # Locked, so that the collector cannot take them before the permission is written.
+        rows = LargeFile.objects.filter(sha256__in=batch).order_by("sha256").select_for_update(no_key=True)
+        ids.update(rows.values_list("sha256", "pk"))
     return ids
 
 
@@ -170,7 +253,9 @@ def _keep_terms(fresh: dict[str, NewFile], ids: dict[str, int]) -> int:
             for term in file.terms or []:
                 term.file_id = ids[sha256]
                 rows.append(term)
-    touch_xorbs({row.xorb_id for row in rows})
+    containers = {row.xorb_id for row in rows}
+    if touch_xorbs(containers) < len(containers):
+        raise ContentGone("A part of this upload was just removed for good; please upload it again.")
     FileTerm.objects.bulk_create(rows, _BATCH)
     return len(set(pks) - taken)
 

@@ -79,7 +79,10 @@ class RepoFile(models.Model):
 
     repo = models.ForeignKey(Repo, models.CASCADE, related_name="repo_files")
     file = models.ForeignKey(LargeFile, models.PROTECT, related_name="repo_files")
+    # When the repo was last given the file; a commit that names it may follow much later.
     first_seen_at = models.DateTimeField(default=timezone.now)
+    # Since when the collector has found no reference of the repo that leads to it; None: one does.
+    unreached_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["repo", "file"], name="repo_file_once")]

@@ -16,6 +16,7 @@ from models_app.storage.errors import (
     StaleParent,
     is_disk_full,
 )
+from models_app.storage.gitlocks import clear_stale_locks
 from models_app.storage.gitstore import GitStore
 from models_app.storage.gittree import TreeEditor
 from models_app.storage.lfs import Pointer, format_pointer
@@ -134,7 +135,12 @@ def _apply(store: GitStore, editor: TreeEditor, operation: Operation) -> None:
 
 def move_branch(store: GitStore, branch: str, *, old: str | None, new: str) -> None:
     """Point the branch at `new` if it still points at `old` (None: does not exist), else StaleParent."""
-    name = f"refs/heads/{branch}"
+    move_ref(store, f"refs/heads/{branch}", old=old, new=new)
+
+
+def move_ref(store: GitStore, name: str, *, old: str | None, new: str) -> None:
+    """The same for a full reference name."""
+    clear_stale_locks(store.path, name)
     if store.ref_oid(name) != old:
         raise StaleParent
     if old is None:
@@ -146,7 +152,9 @@ def move_branch(store: GitStore, branch: str, *, old: str | None, new: str) -> N
         if str(reference.target) != old:
             raise StaleParent
         reference.set_target(pygit2.Oid(hex=new))
-    except (KeyError, pygit2.GitError) as error:
+    except (KeyError, pygit2.GitError, OSError) as error:
+        if is_disk_full(error):
+            raise
         raise StaleParent from error
 
 
@@ -159,6 +167,7 @@ def _check_ref_name(name: str) -> None:
 def create_ref(store: GitStore, name: str, oid: str) -> None:
     """Make the reference, which must not exist. Raises BadRefName or RefExists."""
     _check_ref_name(name)
+    clear_stale_locks(store.path, name)
     if store.ref_oid(name):
         raise RefExists(name)
     try:
@@ -179,6 +188,7 @@ def create_tag(store: GitStore, tag: str, oid: str, *, author: Author, message: 
         create_ref(store, name, oid)
         return
     _check_ref_name(name)
+    clear_stale_locks(store.path, name)
     try:
         store.repository.create_tag(
             tag, pygit2.Oid(hex=oid), pygit2.enums.ObjectType.COMMIT, author.signature(), message
@@ -189,6 +199,7 @@ def create_tag(store: GitStore, tag: str, oid: str, *, author: Author, message: 
 
 def delete_ref(store: GitStore, name: str) -> None:
     """Remove a full reference name, or RevisionNotFound."""
+    clear_stale_locks(store.path, name)
     if store.ref_oid(name) is None:
         raise RevisionNotFound(name.split("/", 2)[-1])
     store.repository.lookup_reference(name).delete()

@@ -40,8 +40,11 @@ def test_of_a_xorb_with_known_chunks_only_the_new_ones_are_written(alice: User) 
     new = [RNG.bytes(20_000), RNG.bytes(20_000)]
     name, inserted = send_xorb(alice, [CHUNKS[0], new[0], CHUNKS[1], CHUNKS[2], new[1]])
     assert inserted
-    assert stored_files()[name] == sum(len(make_xorb([chunk])[1]) for chunk in new)
-    rows = Chunk.objects.filter(xorb=name).order_by("position").values_list("position", "offset")
+    # The file is named as the xorb of what is in it, so that its name tells what lies where.
+    holder, body = make_xorb(new)
+    assert stored_files()[holder] == len(body)
+    assert name not in stored_files()
+    rows = Chunk.objects.filter(xorb=holder).order_by("position").values_list("position", "offset")
     assert list(rows) == [(0, 0), (1, 20_008)]
 
 
@@ -54,8 +57,8 @@ def test_a_xorb_of_known_chunks_takes_no_disk_at_all(alice: User) -> None:
 
 
 def test_a_chunk_that_comes_twice_in_one_xorb_is_written_once(alice: User) -> None:
-    name, _ = send_xorb(alice, [CHUNKS[0]] * 5)
-    assert stored_files() == {name: 20_008}
+    send_xorb(alice, [CHUNKS[0]] * 5)
+    assert stored_files() == {make_xorb(CHUNKS[:1])[0]: 20_008}
 
 
 def _refused(user: User, name: str, body: bytes, length: int | None = None) -> Exception:
@@ -109,10 +112,15 @@ def test_an_orphan_file_of_a_crash_does_not_spoil_the_next_upload(alice: User) -
     send_xorb(alice, CHUNKS)
     Xorb.objects.all().delete()
     assert stored_files() == {name: len(body)}
-    # Before the retry, another xorb brings some of the chunks: the file must now be laid out anew.
+    # Before the retry, another xorb brings some of the chunks: the orphan is left alone.
     send_xorb(alice, CHUNKS[:2])
     assert send_xorb(alice, CHUNKS)[1]
-    assert stored_files()[name] == 4 * 20_008
+    assert stored_files() == {name: len(body)} | {
+        make_xorb(part)[0]: len(part) * 20_008 for part in (CHUNKS[:2], CHUNKS[2:])
+    }
+    Xorb.objects.all().delete()
+    assert send_xorb(alice, CHUNKS)[1]
+    assert stored_files()[name] == len(body)
 
 
 def _meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
