@@ -112,7 +112,7 @@ def create_token(
     user = _person(actor)
     if role == TokenRole.FINE_GRAINED and not (scopes or {}).get("repos"):
         raise ValidationError("A fine-grained token names at least one repo.", code="scopes")
-    if living_tokens().filter(user=user, scopes__run__isnull=True).count() >= MAX_TOKENS:
+    if living_tokens().filter(user=user, login=None, scopes__run__isnull=True).count() >= MAX_TOKENS:
         raise ValidationError(f"You have {MAX_TOKENS} tokens: revoke one first.", code="limit")
     return mint_token(user, name=name, role=role, scopes=scopes, expires_at=expires_at)
 

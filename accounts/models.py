@@ -115,6 +115,25 @@ class TokenRole(models.TextChoices):
     FINE_GRAINED = "fineGrained"
 
 
+class DeviceLogin(models.Model):
+    """A program signed in by a device code: its access tokens, and the one refresh token good for the next.
+
+    `previous_hash` is the refresh token before: whoever brings it after its successor was used has stolen one
+    of the two, and the login ends.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="device_logins")
+    client_id = models.CharField(max_length=100)
+    refresh_hash = models.CharField(max_length=64, unique=True)
+    previous_hash = models.CharField(max_length=64, blank=True, db_index=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"login of {self.user_id} by {self.client_id}"
+
+
 class AccessToken(models.Model):
     """A bearer token; only its hash is kept. `scopes` narrows a fine-grained token.
 
@@ -128,6 +147,8 @@ class AccessToken(models.Model):
     hash = models.CharField(max_length=64, unique=True)
     role = models.CharField(max_length=16, choices=TokenRole.choices, default=TokenRole.READ)
     scopes = models.JSONField(default=dict, blank=True)
+    # The login this token belongs to, where a device code made it: it ends with that login.
+    login = models.ForeignKey(DeviceLogin, models.SET_NULL, null=True, blank=True, related_name="tokens")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -135,3 +156,30 @@ class AccessToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class DeviceStatus(models.TextChoices):
+    """Where a login begun on a terminal stands; `redeemed`: its token has been handed out."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    REDEEMED = "redeemed"
+
+
+class DeviceCode(models.Model):
+    """A login begun on a device without a browser (RFC 8628); of both codes only hashes are kept."""
+
+    device_hash = models.CharField(max_length=64, unique=True)
+    user_hash = models.CharField(max_length=64, unique=True)
+    client_id = models.CharField(max_length=100)
+    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="device_codes")
+    status = models.CharField(max_length=8, choices=DeviceStatus.choices, default=DeviceStatus.PENDING)
+    # Seconds the device must leave between two questions; grows each time it does not.
+    interval = models.PositiveSmallIntegerField(default=5)
+    polled_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"device code of {self.created_at:%Y-%m-%d %H:%M}, {self.status}"

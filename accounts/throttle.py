@@ -1,8 +1,10 @@
-"""Slowing down those who guess: failures counted in the cache by name and address."""
+"""Slowing down those who guess or flood: failures and calls counted in the cache by name and address."""
 
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -24,7 +26,8 @@ class Limit:
     def note(self, who: str) -> None:
         """Count one; expiry is set by the first of a window."""
         key = self._key(who)
-        cache.add(key, 0, self.seconds)
+        if cache.add(key, 0, self.seconds):
+            cache.set(f"{key}:until", time.time() + self.seconds, self.seconds)
         try:
             cache.incr(key)
         except ValueError:  # the window ended between the two calls
@@ -32,6 +35,16 @@ class Limit:
 
     def forget(self, who: str) -> None:
         cache.delete(self._key(who))
+
+    def headers(self, who: str) -> dict[str, str]:
+        """What a client may read of a full limit (wire section 1); the stock one waits as long as it says."""
+        left = max(1, math.ceil(cache.get(f"{self._key(who)}:until", 0) - time.time()))
+        name = self.area.replace("-", "_")  # the stock client reads word characters only
+        return {
+            "Retry-After": str(left),
+            "RateLimit": f'"{name}";r=0;t={left}',
+            "RateLimit-Policy": f'"fixed window";"{name}";q={self.most};w={self.seconds}',
+        }
 
     def _key(self, who: str) -> str:
         return f"throttle:{self.area}:{hashlib.sha256(who.encode()).hexdigest()[:32]}"
@@ -43,6 +56,11 @@ ONE_GUESSER = Limit("login-pair", 8, 15 * 60)
 ONE_ADDRESS = Limit("login-address", 40, 15 * 60)
 ONE_NAME = Limit("login-name", 200, 15 * 60)
 SIGN_UPS = Limit("sign-up", 30, 3600)
+# Logins of devices: begun, asked after, and codes that somebody typed and nobody was given.
+DEVICE_STARTS = Limit("device-start", 60, 15 * 60)
+DEVICE_POLLS = Limit("device-token", 1200, 15 * 60)
+DEVICE_GUESSES = Limit("device-code", 10, 15 * 60)
+UPLOADS = Limit("uploads", 120, 3600)
 
 
 def address_of(request: HttpRequest) -> str:
@@ -56,6 +74,12 @@ def address_of(request: HttpRequest) -> str:
 def may_try(request: HttpRequest, name: str) -> bool:
     """Whether another password for this name may be tried from here."""
     return not any(limit.is_full(who) for limit, who in _login_limits(request, name))
+
+
+def wait_headers(request: HttpRequest, name: str) -> dict[str, str]:
+    """The headers of the first limit that keeps this name from being tried from here, if any does."""
+    full = (limit.headers(who) for limit, who in _login_limits(request, name) if limit.is_full(who))
+    return next(full, {})
 
 
 def note_failure(request: HttpRequest, name: str) -> None:

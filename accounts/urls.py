@@ -5,17 +5,19 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from accounts import organizations, views
+from accounts import device_views, organizations, views
 
 urlpatterns = [
     path("login", views.log_in, name="login"),
     path("join", views.sign_up, name="signup"),
     path("logout", views.log_out, name="logout"),
+    path("device", device_views.device, name="device"),
     path("settings", RedirectView.as_view(pattern_name="settings")),
     path("settings/profile", views.profile_settings, name="settings"),
     path("settings/password", views.password, name="password"),
     path("settings/tokens", views.tokens, name="tokens"),
     path("settings/tokens/<int:pk>/revoke", views.revoke, name="token-revoke"),
+    path("settings/logins/<int:pk>/end", device_views.end_login, name="login-end"),
     path("settings/organizations", organizations.organizations, name="organizations"),
     path("settings/organizations/<str:name>", organizations.organization, name="organization-settings"),
     path(

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, throttle
 from accounts.actor import Actor
+from accounts.device import login_rows
 from accounts.forms import LoginForm, PasswordForm, ProfileForm, SignUpForm, TokenForm
 from accounts.models import AccessToken, TokenRole, User
 from accounts.tokens import living_tokens
@@ -49,7 +50,8 @@ def log_in(request: HttpRequest) -> HttpResponse:
             return redirect(target)
         form.add_error(None, reason)
     context = {"form": form, "next": target, "registration_open": settings.HUB_REGISTRATION == "open"}
-    return render(request, "accounts/login.html", context, status=status)
+    response = render(request, "accounts/login.html", context, status=status)
+    return told_to_wait(response, throttle.wait_headers(request, form.data.get("username", "")))
 
 
 @never_cache
@@ -60,14 +62,18 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     target = _safe_next(request)
     if settings.HUB_REGISTRATION != "open":
         return render(request, "accounts/signup.html", {"form": None, "next": target}, status=403)
-    form = SignUpForm(request.POST or None)
+    form, response_headers = SignUpForm(request.POST or None), dict[str, str]()
     if request.method == "POST" and form.is_valid():
         user = _make_account(request, form)
         if user is not None:
             login(request, user, backend=_BACKEND)
             messages.success(request, _("Welcome, %(name)s.") % {"name": user.username})
             return redirect(target)
-    return render(request, "accounts/signup.html", {"form": form, "next": target})
+        if throttle.SIGN_UPS.is_full(throttle.address_of(request)):
+            response_headers = throttle.SIGN_UPS.headers(throttle.address_of(request))
+    context = {"form": form, "next": target}
+    response = render(request, "accounts/signup.html", context, status=429 if response_headers else 200)
+    return told_to_wait(response, response_headers)
 
 
 @require_POST
@@ -111,14 +117,16 @@ def password(request: PersonRequest) -> HttpResponse:
                 if wrong:
                     throttle.note_failure(request, name)
                 form.add_error("old" if wrong else "new", error)
-    return render(request, "accounts/password.html", {"form": form}, status=status)
+    response = render(request, "accounts/password.html", {"form": form}, status=status)
+    return told_to_wait(response, throttle.wait_headers(request, name))
 
 
 @never_cache
 @login_required
 @require_http_methods(["GET", "POST"])
 def tokens(request: PersonRequest) -> HttpResponse:
-    """Context: `form`, `tokens` (living, newest first), `fresh` (the new text, or None), `fresh_token`.
+    """Context: `form`, `tokens` (living, newest first), `fresh` (the new text, or None), `fresh_token`, and
+    `logins` (`accounts.device.login_rows`).
 
     The new text is in this one answer and nowhere else, not even in the session.
     """
@@ -129,9 +137,10 @@ def tokens(request: PersonRequest) -> HttpResponse:
             form = TokenForm()
         except ValidationError as error:
             form.add_error(None, error)
-    # A run's own tokens come and go by themselves: listing them would bury the person's.
-    rows = living_tokens().filter(user=request.user, scopes__run__isnull=True).order_by("-created_at")
-    context = {"form": form, "tokens": rows, "fresh": fresh, "fresh_token": made}
+    # Tokens of runs and of signed-in programs come and go by themselves: they would bury the person's.
+    rows = living_tokens().filter(user=request.user, login=None, scopes__run__isnull=True)
+    context = {"form": form, "tokens": rows.order_by("-created_at"), "fresh": fresh, "fresh_token": made}
+    context["logins"] = login_rows(request.user)
     return render(request, "accounts/tokens.html", context)
 
 
@@ -143,6 +152,13 @@ def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     actions.end_token(request.actor, token=token)
     messages.success(request, _("The token %(name)s no longer works.") % {"name": token.name})
     return redirect("tokens")
+
+
+def told_to_wait(response: HttpResponse, headers: dict[str, str]) -> HttpResponse:
+    """A refusal of 429 says for how long (wire section 1)."""
+    for header, value in headers.items() if response.status_code == 429 else ():
+        response[header] = value
+    return response
 
 
 def _authenticate(request: HttpRequest, data: dict[str, str]) -> tuple[User | None, str, int]:

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 
 log = logging.getLogger("hub.requests")
 _READS = ("GET", "HEAD", "OPTIONS")
-_FLOODS = re.compile(r"/cas/|/v1/telemetry|/api/runs/[^/]+/report$")
+_FLOODS = re.compile(r"/cas/|/v1/telemetry|/oauth/token$|/api/runs/[^/]+/report$")
 _PROXY_ID = re.compile(r"[A-Za-z0-9._=;-]{8,128}")
 
 
@@ -35,7 +35,7 @@ class RequestIdMiddleware:
 class RequestLogMiddleware:
     """One line for each write and each fault; never the query string, which may carry a signature.
 
-    Reads are not told of, nor what comes in floods: xorbs on their way in, a worker's heartbeat.
+    Reads are not told of, nor what comes in floods: xorbs on their way in, heartbeats, devices that wait.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

@@ -17,6 +17,14 @@ class WireError(Exception):
         self.status, self.message, self.code, self.body = status, message, code, body
 
 
+class RateLimited(WireError):
+    """429, with the headers that tell the client for how long (hf-wire section 1)."""
+
+    def __init__(self, message: str, headers: Mapping[str, str], **body: Any) -> None:
+        super().__init__(429, message, None, **body)
+        self.headers = headers
+
+
 def error_response(
     status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None, **body: Any
 ) -> JsonResponse:
