@@ -35,6 +35,15 @@ def env_int(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, got {value!r}") from error
 
 
+def env_ints(name: str, default: str) -> list[int]:
+    """Whole numbers between commas, or ImproperlyConfigured."""
+    value = os.environ.get(name) or default
+    try:
+        return [int(part) for part in value.split(",")]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be whole numbers between commas, got {value!r}") from error
+
+
 def env_directory(name: str, default: Path) -> Path:
     """An absolute path of a directory that exists and can be written, made where it is missing."""
     path = Path(os.environ.get(name) or default).absolute()

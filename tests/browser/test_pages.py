@@ -60,7 +60,10 @@ ANONYMOUS = (
     "/join",
     "/nowhere/at-all",
 )
-SIGNED_IN = ("/new", "/{model}/finetune", "/settings/profile", "/settings/tokens", "/runs?mine=1")
+SIGNED_IN = (
+    *("/new", "/{model}/finetune", "/settings/profile", "/settings/tokens", "/settings/webhooks", "/device"),
+    "/runs?mine=1",
+)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from hub.env import env_bool, env_database, env_directory, env_int, env_secret, env_str
+from hub.env import env_bool, env_database, env_directory, env_int, env_ints, env_secret, env_str
 
 
 class TestEnvironment:
@@ -32,6 +32,14 @@ class TestEnvironment:
         monkeypatch.setenv("HUB_X", "12 GB")
         with pytest.raises(ImproperlyConfigured, match="HUB_X must be a whole number"):
             env_int("HUB_X", 7)
+
+    def test_numbers_between_commas(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert env_ints("HUB_X", "1,2") == [1, 2]
+        monkeypatch.setenv("HUB_X", "7")
+        assert env_ints("HUB_X", "1,2") == [7]
+        monkeypatch.setenv("HUB_X", "7,soon")
+        with pytest.raises(ImproperlyConfigured, match="HUB_X must be whole numbers between commas"):
+            env_ints("HUB_X", "1,2")
 
     def test_an_empty_text_is_the_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HUB_X", "")
