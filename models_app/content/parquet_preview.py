@@ -14,6 +14,8 @@ from models_app.content.yaml_text import storable_text
 MAX_FILES = 64
 MAX_COUNTED_ROWS = 2_000_000
 MAX_LOOK_BYTES = 16 * 1024 * 1024
+# Unpacked, of one row group: two million class numbers are half of it, and a page may be all of it.
+MAX_LABEL_BYTES = 32 * 1024 * 1024
 MAX_IMAGE_BYTES = 128 * 1024
 MAX_IMAGES_BYTES = 768 * 1024
 _LOOK_AT_ROWS = 512
@@ -71,7 +73,7 @@ class _Table:
     def count_into(self, tally: Tally, split: str) -> None:
         """Add this file's rows; labels too while fewer than 2,000,000 rows have been counted."""
         rows = max(0, min(self.reader.metadata.num_rows, 2**53))
-        if self.label is None or sum(tally.splits.values()) + rows > MAX_COUNTED_ROWS or not self._is_label():
+        if sum(tally.splits.values()) + rows > MAX_COUNTED_ROWS or not self._has_labels():
             tally.add(split, None, rows)
             return
         batches = self.reader.iter_batches(batch_size=_BATCH_ROWS, columns=[self.label], use_threads=False)
@@ -102,12 +104,27 @@ class _Table:
                 found.append(("" if label is None else self._name(label), uri))
         return _within_budget(spread(found, MAX_IMAGES))
 
-    def _is_label(self) -> bool:
+    def _has_labels(self) -> bool:
+        """Whether there is a column of labels whose row groups do not unpack to more than is read here."""
         import pyarrow
 
+        if self.label is None:
+            return False
         kind = self.reader.schema_arrow.field(self.label).type
-        return (
+        is_label = (
             pyarrow.types.is_integer(kind) or pyarrow.types.is_string(kind) or pyarrow.types.is_boolean(kind)
+        )
+        groups = range(self.reader.metadata.num_row_groups)
+        return is_label and all(self._group_bytes(group, self.label) <= MAX_LABEL_BYTES for group in groups)
+
+    def _group_bytes(self, group: int, name: str) -> int:
+        """Bytes of one column (with everything nested in it) in one row group, packed or not."""
+        columns = self.reader.metadata.row_group(group)
+        found = (columns.column(place) for place in range(columns.num_columns))
+        return sum(
+            max(column.total_uncompressed_size, column.total_compressed_size)
+            for column in found
+            if column.path_in_schema.split(".")[0] == name
         )
 
     def _name(self, value: Any) -> str:
@@ -117,13 +134,10 @@ class _Table:
 
     def _rows_to_look_at(self) -> int:
         """How many rows of the first row group hold about 16 MiB of images: 0 to 512."""
-        group = self.reader.metadata.row_group(0)
-        total = 0
-        for place in range(group.num_columns):
-            column = group.column(place)
-            if column.path_in_schema.split(".")[0] == self.image:
-                total += max(column.total_uncompressed_size, column.total_compressed_size)
-        return min(_LOOK_AT_ROWS, group.num_rows * MAX_LOOK_BYTES // max(total, 1))
+        rows, total = self.reader.metadata.row_group(0).num_rows, self._group_bytes(0, str(self.image))
+        if self.label is not None and self._group_bytes(0, self.label) > MAX_LABEL_BYTES:
+            return 0
+        return min(_LOOK_AT_ROWS, rows * MAX_LOOK_BYTES // max(total, 1))
 
 
 def _data_uri(value: Any) -> str:
