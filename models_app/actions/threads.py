@@ -101,7 +101,7 @@ def make_room(discussion: Discussion, characters: int) -> None:
 
 def note_commits(actor: Actor, repo: Repo, *, ref: str, old: str | None, new: str) -> None:
     """Tell the thread of a pull request, and the log, which commits its reference now has."""
-    num = pull_request_number(ref)
+    num = pull_request_number(ref) or 0
     discussion = Discussion.objects.filter(repo=repo, num=num, is_pull_request=True).first()
     if discussion is None:
         return

@@ -49,7 +49,7 @@ def merge(store: GitStore, *, ours: str, theirs: str) -> Merge:
     if base in (ours, theirs):
         ahead = theirs if base == ours else ours
         return Merge(str(_tree(repository, ahead).id))
-    ancestor = _tree(repository, base) if base else repository[repository.TreeBuilder().write()]
+    ancestor = _tree(repository, base or str(repository.TreeBuilder().write()))
     index = repository.merge_trees(
         ancestor, _tree(repository, ours), _tree(repository, theirs), flags=MergeFlag(0)
     )
@@ -90,7 +90,7 @@ def _keep_all_attributes(repository: pygit2.Repository, index: pygit2.Index) -> 
 
 
 def _lines(repository: pygit2.Repository, entry: pygit2.IndexEntry) -> list[bytes]:
-    return bytes(repository[entry.id].data).splitlines()
+    return bytes(repository[entry.id].peel(pygit2.Blob).data).splitlines()
 
 
 def write_merge(store: GitStore, *, tree: str, parents: Sequence[str], author: Author, message: str) -> str:

@@ -93,3 +93,28 @@ def test_a_run_token_reaches_what_it_lists_and_nothing_else(hub: LiveHub, unique
         with pytest.raises(HfHubHTTPError) as refusal:
             forbidden()
         assert refusal.value.response.status_code == 403
+
+
+def test_discussions_by_command(hub: LiveHub, unique: str, tmp_path: Path, hf: Callable[..., str]) -> None:
+    repo_id = hub.api().create_repo(unique).repo_id
+    (tmp_path / "a.txt").write_text("offered\n")
+    words = ("discussions", "create", repo_id)
+    assert "#1" in hf(*words, "--title", "A question", "--body", "Why?")
+    assert "refs/pr/2" in hf(*words, "--title", "A change", "--pull-request")
+    hf("upload", repo_id, "a.txt", "--revision", "refs/pr/2")
+    listed = hf("discussions", "list", repo_id)
+    assert "A question" in listed
+    assert "A change" in listed
+    assert "A change" in hf("discussions", "list", repo_id, "--status", "draft", "--kind", "pull_request")
+    assert "+offered" in hf("discussions", "diff", repo_id, "2")
+    assert "draft" in hf("discussions", "merge", repo_id, "2", "--yes", ok=False)
+    hf("discussions", "reopen", repo_id, "2", "--yes")
+    hf("discussions", "merge", repo_id, "2", "--yes", "--comment", "Thanks")
+    hf("discussions", "comment", repo_id, "1", "--body", "Because.")
+    hf("discussions", "rename", repo_id, "1", "An answered question")
+    hf("discussions", "close", repo_id, "1", "--yes")
+    told = hf("discussions", "info", repo_id, "1")
+    assert "An answered question" in told
+    assert "closed" in told
+    assert "A change" in hf("discussions", "list", repo_id, "--status", "merged")
+    assert hub.api().file_exists(repo_id, "a.txt")

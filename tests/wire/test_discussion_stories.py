@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from huggingface_hub import DiscussionWithDetails, HfApi
@@ -172,3 +173,18 @@ def test_a_list_asked_for_in_other_words_is_refused(hub: LiveHub, repo_id: str) 
             urllib.request.urlopen(f"{hub.url}/api/models/{repo_id}/discussions?{query}")
         assert refusal.value.code == 400
         refusal.value.close()
+
+
+def test_many_open_threads_at_once(hub: LiveHub, repo_id: str) -> None:
+    carol = hub.api("carol")
+
+    def begin(number: int) -> int:
+        made = carol.create_discussion(repo_id, f"Number {number}", pull_request=bool(number % 2))
+        return made.num
+
+    with ThreadPoolExecutor(8) as pool:
+        nums = list(pool.map(begin, range(16)))
+    assert sorted(nums) == list(range(1, 17))
+    refs = carol.list_repo_refs(repo_id, include_pull_requests=True).pull_requests
+    assert refs is not None
+    assert len(refs) == 8
