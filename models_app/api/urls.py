@@ -44,6 +44,7 @@ from models_app.api import (
     xet,
     xet_copies,
     xet_download,
+    xet_links,
     xet_upload,
 )
 from models_app.api.wire import error_response, raw_path
@@ -82,6 +83,7 @@ WIRE: list[URLPattern] = [
     *leaderboards.urlpatterns,
     *xet.urlpatterns,
     *xet_download.urlpatterns,
+    *xet_links.urlpatterns,
     *xet_upload.urlpatterns,
     *lfs.urlpatterns,
     *attachments.urlpatterns,

@@ -7,39 +7,25 @@ of that file: what else lies in the same container stays shut (decisions 0004 an
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core import signing
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
-from accounts.actor import Actor
 from models_app.actions.dedup import lookup_of_chunk
 from models_app.api.wire import HubAPIView, WireError, error_response, public_url
-from models_app.api.xet import CAS, living_reader, named, read_ticket
-from models_app.files import reconstruction_of, xorb_store
-from models_app.large_files import Place, held_by
+from models_app.api.xet import CAS, read_ticket
+from models_app.api.xet_links import Linker, asked_range, linker
+from models_app.files import reconstruction_of
+from models_app.large_files import held_by
 from models_app.models import LargeFile, Repo
-from models_app.storage.errors import ContentLost
 from models_app.storage.xet.hashing import hash_from_text
 from models_app.storage.xet.reconstruct import FetchRange, Reconstruction
-from models_app.storage.xet.store import FileSlice
-
-# A client that comes later gets 403 and asks for the reconstruction again.
-LINK_SECONDS = 3600
-_SALT = "tuneyard.xorb"
-# For servers that do not let the kernel send.
-_PIECE_BYTES = 1024**2
-# Clients that do not know the size ask up to the largest whole number of 64 bits.
-_RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})")
 
 _Json = dict[str, Any]
-_Link = Callable[[str, FetchRange], str]
-_Answer = Callable[[Reconstruction, _Link], _Json]
+_Answer = Callable[[Reconstruction, Linker], _Json]
 
 
 def xet_headers(token_path: str, file: LargeFile) -> dict[str, str]:
@@ -70,13 +56,13 @@ class Reconstructions(HubAPIView):
         file = held_by(place).filter(xet_hash=name).first()
         if file is None:
             raise WireError(404, "No file of this repo has that Xet hash.")
-        start, stop = _asked_range(request, file.size)
+        start, stop = asked_range(request, file.size)
         if start >= stop and (file.size or "Range" in request.headers):
             headers = {"Content-Range": f"bytes */{file.size}"}
             message = f"The range asked for lies outside the file of {file.size} bytes."
             return error_response(416, message, headers=headers)
         plan = reconstruction_of(file, start, stop)
-        response = JsonResponse(answer(plan, _linker(actor, place, generation)))
+        response = JsonResponse(answer(plan, linker(actor, place, generation)))
         response["Cache-Control"] = "no-store"
         return response
 
@@ -92,7 +78,7 @@ def _terms_json(plan: Reconstruction) -> list[_Json]:
     ]
 
 
-def first_version(plan: Reconstruction, link: _Link) -> _Json:
+def first_version(plan: Reconstruction, link: Linker) -> _Json:
     """`fetch_info`: a link for each run of chunks. Chunk ranges end before their `end`, byte ranges with
     it."""
     fetches = {
@@ -105,7 +91,7 @@ def first_version(plan: Reconstruction, link: _Link) -> _Json:
     return {"offset_into_first_range": plan.skip, "terms": _terms_json(plan), "fetch_info": fetches}
 
 
-def second_version(plan: Reconstruction, link: _Link) -> _Json:
+def second_version(plan: Reconstruction, link: Linker) -> _Json:
     """`xorbs`: links that may open several runs each; ours open one, which clients fetch side by side."""
     xorbs = {
         container: [
@@ -126,70 +112,6 @@ def _chunks_json(run: FetchRange) -> _Json:
 
 def _bytes_json(run: FetchRange) -> _Json:
     return {"start": run.byte_start, "end": run.byte_stop - 1}
-
-
-def _linker(actor: Actor, place: Place, generation: int) -> _Link:
-    bearer = named(actor, place)
-
-    def link(container: str, run: FetchRange) -> str:
-        said = {**bearer, "x": container, "f": run.byte_start, "l": run.byte_stop}
-        return public_url(f"/cas/g{generation}/xorbs/{container}?ticket={signing.dumps(said, salt=_SALT)}")
-
-    return link
-
-
-class XorbBytes(HubAPIView):
-    """GET /cas/{gen}/xorbs/{hash}?ticket=…: bytes of a stored container, within the range the link is for.
-
-    Clients send no credentials here; whoever the link was made for is asked again. 403 for a bad or old link.
-    """
-
-    def get(self, request: HttpRequest, generation: int, name: str) -> HttpResponseBase:
-        try:
-            data = signing.loads(request.GET.get("ticket", ""), salt=_SALT, max_age=LINK_SECONDS)
-        except signing.BadSignature as error:
-            raise WireError(
-                403, "The link has expired or is not from this hub; ask for a new one."
-            ) from error
-        if data["x"] != name:
-            raise WireError(403, "The link is for another xorb.")
-        living_reader(data)
-        return _slice_response(request, name, data["f"], data["l"])
-
-
-def _slice_response(request: HttpRequest, name: str, first: int, last: int) -> HttpResponseBase:
-    """What is asked of the container, as long as it lies between the bytes `first` and `last` (exclusive)."""
-    try:
-        file = xorb_store().open(name)
-    except FileNotFoundError as error:
-        raise ContentLost from error
-    size = file.seek(0, os.SEEK_END)
-    start, stop = _asked_range(request, size)
-    if not first <= start < stop <= last:
-        file.close()
-        raise WireError(416, f"The link opens the bytes {first} to {last - 1}; ask for some of them.")
-    # Handed over as a file, so that the server may let the kernel send it.
-    response = FileResponse(FileSlice(file, start, stop), content_type="application/octet-stream", status=206)
-    response.block_size = _PIECE_BYTES
-    response["Content-Length"] = str(stop - start)
-    response["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-    response["Accept-Ranges"] = "bytes"
-    response["Cache-Control"] = "private, no-store"
-    return response
-
-
-def _asked_range(request: HttpRequest, size: int) -> tuple[int, int]:
-    """Start and end (exclusive) of the single range asked for within `size` bytes, all of them by default;
-    the start is not before the end where there is nothing. WireError 416 for what is no such range."""
-    text = request.headers.get("Range")
-    if text is None:
-        return 0, size
-    found = _RANGE.fullmatch(text.replace(" ", ""))
-    if found is None or not (found[1] or found[2]):
-        raise WireError(416, "'Range' must name one range of bytes, as in 'bytes=0-1023'.")
-    if not found[1]:
-        return max(0, size - int(found[2])), size
-    return int(found[1]), min(int(found[2]) + 1, size) if found[2] else size
 
 
 class ChunkLookup(HubAPIView):
@@ -214,6 +136,5 @@ def _raw_hash(name: str) -> bytes:
 urlpatterns = [
     path(f"{CAS}/v1/reconstructions/<str:name>", Reconstructions.as_view(), {"answer": first_version}),
     path(f"{CAS}/v2/reconstructions/<str:name>", Reconstructions.as_view(), {"answer": second_version}),
-    path(f"{CAS}/xorbs/<str:name>", XorbBytes.as_view()),
     path(f"{CAS}/v1/chunks/<str:prefix>/<str:name>", ChunkLookup.as_view()),
 ]

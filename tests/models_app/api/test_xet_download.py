@@ -219,7 +219,7 @@ def test_links_and_tickets_die_with_the_right_to_read(
     assert fetch(client, url[:-3] + "abc", first, last).status_code == 403
     assert fetch(client, url.split("?")[0], first, last).status_code == 403
     with monkeypatch.context() as later:
-        later.setattr("models_app.api.xet_download.LINK_SECONDS", -1)
+        later.setattr("models_app.api.xet_links.LINK_SECONDS", -1)
         assert fetch(client, url, first, last).status_code == 403
     assert actor.token is not None
     revoke_token(actor.token)
