@@ -80,7 +80,7 @@ def change_files(actor: Actor, *, bucket: Bucket, operations: Sequence[Operation
             wanted[path] = (operation, found) if isinstance(operation, PutFile) and found else None
         changes = _write(row, wanted)
         if changes:
-            told = {"bucket": str(row.uuid), "bucket_id": row.bucket_id}
+            told: dict[str, Any] = {"bucket": str(row.uuid), "bucket_id": row.bucket_id}
             event = record_event(actor, EventTag.BUCKET_CHANGE, **told, changes=changes)
             row.updated_at, row.last_event = event.at, event.pk
             row.save(update_fields=["updated_at", "last_event"])
@@ -129,13 +129,14 @@ class _Contents:
     def of(self, operation: PutFile) -> LargeFile:
         """The content, or _Impossible."""
         source = operation.source
-        if source in self._refused:
-            raise _Impossible(f"The source {source[0]} {source[1]} cannot be read: {self._refused[source]}")
+        told = "" if source is None else f"The source {source[0]} {source[1]}"
+        if source is not None and source in self._refused:
+            raise _Impossible(f"{told} cannot be read: {self._refused[source]}")
         found = self._found[source].get(operation.xet_hash)
         if found is None and source is None:
             raise _Impossible("This content was never uploaded to this bucket; please upload it again.")
         if found is None:
-            raise _Impossible(f"The source {source[0]} {source[1]} holds no content with this Xet hash.")
+            raise _Impossible(f"{told} holds no content with this Xet hash.")
         return found
 
 

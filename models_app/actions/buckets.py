@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -93,6 +95,6 @@ def move_bucket(actor: Actor, *, bucket: Bucket, namespace: str, name: str) -> B
     return row
 
 
-def _told(bucket: Bucket) -> dict[str, str]:
+def _told(bucket: Bucket) -> dict[str, Any]:
     """What the log keeps of a bucket, which has no column there."""
     return {"bucket": str(bucket.uuid), "bucket_id": bucket.bucket_id}

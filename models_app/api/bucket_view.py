@@ -25,3 +25,11 @@ class BucketAPIView(HubAPIView):
         """The bucket of this URL, or the gate's refusal."""
         namespace = own_name(self.actor, self.kwargs["namespace"])
         return access_bucket(self.actor, f"{namespace}/{self.kwargs['name']}", need)
+
+
+def storable(text: str) -> bool:
+    """Whether a database can compare this text: valid Unicode without NUL. What it cannot, no path is."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False

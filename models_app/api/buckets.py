@@ -1,16 +1,11 @@
-"""Buckets on the wire (section 16): themselves, their files, the batch that changes them, downloads.
-
-Content goes up and comes down by Xet, with tickets of the bucket; a plain GET works too.
-"""
+"""Buckets on the wire (section 16): themselves; their files are in `bucket_tree` and `bucket_content`."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import JsonResponse
 from django.urls import path, re_path
 from rest_framework.request import Request
 
@@ -18,47 +13,24 @@ from accounts.actor import Level
 from accounts.models import Namespace
 from models_app.access import LoginRequired, RepoNotFound
 from models_app.actions import buckets as actions
-from models_app.actions.bucket_files import (
-    MAX_OPERATIONS,
-    MAX_PATH_LENGTH,
-    Operation,
-    PutFile,
-    RemoveFile,
-    change_files,
-)
+from models_app.api.bucket_content import BucketResolve, BucketXetToken
 from models_app.api.bucket_feed import BucketEvents
+from models_app.api.bucket_tree import BucketBatch, BucketPaths, BucketTree
 from models_app.api.bucket_view import BucketAPIView, own_name
-from models_app.api.resolve import SANDBOX, disposition, ranged, unchanged
 from models_app.api.wire import (
     HubAPIView,
     WireError,
     error_response,
-    flag,
     json_object,
-    next_link,
     paginate,
     public_url,
     query_int,
-    read_ndjson,
-    text_field,
     wire_time,
 )
-from models_app.api.xet import connection, mint_ticket
-from models_app.buckets import Folder, files_of, list_level, resume_after, visible_buckets, with_totals
-from models_app.content.filetypes import served_type
-from models_app.models import Bucket, BucketFile
-from models_app.storage.errors import EntryNotFound
-from models_app.storage.gitstore import Entry
-from models_app.storage.lfs import Pointer
+from models_app.buckets import visible_buckets, with_totals
+from models_app.models import Bucket
 
-PAGE_SIZE = 1000
 LIST_SIZE = 100
-MAX_PATHS = 1000
-_BATCH_BYTES, _LINE_BYTES = 8 * 1024**2, 16 * 1024
-_LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
-
-
-# --- buckets
 
 
 class Buckets(HubAPIView):
@@ -146,178 +118,6 @@ def _bucket_json(bucket: Any) -> dict[str, Any]:
         "updatedAt": wire_time(bucket.updated_at),
         "size": bucket.total_size,
         "totalFiles": bucket.total_files,
-    }
-
-
-# --- what lies in it
-
-
-class BucketTree(BucketAPIView):
-    """GET /api/buckets/{id}/tree[/{prefix}]: one level of files and folders; all files with `recursive`."""
-
-    def get(self, request: Request, prefix: str = "", **words: str) -> JsonResponse:
-        bucket = self.bucket()
-        limit = query_int(request, "limit", default=PAGE_SIZE, lowest=1, highest=PAGE_SIZE)
-        after = request.GET.get("cursor", "")
-        if "\0" in prefix or "\0" in after:  # no stored path holds one, and PostgreSQL refuses to compare
-            return JsonResponse([], safe=False)
-        entries: list[BucketFile | Folder]
-        if flag(request.GET.get("recursive")):
-            entries = list(files_of(bucket, prefix, after)[: limit + 1])
-        else:
-            entries = list(islice(list_level(bucket, prefix, after), limit + 1))
-        headers = {}
-        if len(entries) > limit:
-            headers["Link"] = next_link(request, cursor=resume_after(entries[limit - 1]))
-        return JsonResponse([_entry_json(entry) for entry in entries[:limit]], safe=False, headers=headers)
-
-
-class BucketPaths(BucketAPIView):
-    """POST /api/buckets/{id}/paths-info: those of `paths` that are files; others are passed over."""
-
-    def post(self, request: Request, **words: str) -> JsonResponse:
-        bucket = self.bucket()
-        paths = json_object(request).get("paths")
-        if not isinstance(paths, list) or not all(isinstance(one, str) for one in paths):
-            raise WireError(400, "'paths' must be a list of paths.")
-        if len(paths) > MAX_PATHS:
-            raise WireError(400, f"At most {MAX_PATHS} paths can be asked for at once.")
-        known = [one for one in paths if len(one) <= MAX_PATH_LENGTH and _storable(one)]
-        rows = BucketFile.objects.filter(bucket=bucket, path__in=known).select_related("file")
-        return JsonResponse([_entry_json(row) for row in rows.order_by("pk")], safe=False)
-
-
-def _storable(text: str) -> bool:
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False
-
-
-def _entry_json(entry: BucketFile | Folder) -> dict[str, Any]:
-    if isinstance(entry, Folder):
-        return {"type": "directory", "path": entry.path, "uploadedAt": wire_time(entry.uploaded_at)}
-    told: dict[str, Any] = {
-        "type": "file",
-        "path": entry.path,
-        "size": entry.file.size,
-        "xetHash": entry.file.xet_hash,
-        "uploadedAt": wire_time(entry.uploaded_at),
-    }
-    if entry.mtime:
-        told["mtime"] = wire_time(entry.mtime)
-    if entry.content_type:
-        told["contentType"] = entry.content_type
-    return told
-
-
-# --- changing it
-
-
-class BucketBatch(BucketAPIView):
-    """POST /api/buckets/{id}/batch: one operation a line. 200 with `failed` where some could not be done, 422
-    where none could."""
-
-    def post(self, request: Request, **words: str) -> JsonResponse:
-        bucket = self.bucket(Level.WRITE)
-        operations = []
-        for line in read_ndjson(request, _BATCH_BYTES, _LINE_BYTES):
-            if len(operations) == MAX_OPERATIONS:
-                raise WireError(400, f"A batch has at most {MAX_OPERATIONS} operations; send them in parts.")
-            operations.append(_operation(line))
-        if not operations:
-            raise WireError(400, "The batch holds no operation.")
-        failures = change_files(self.actor, bucket=bucket, operations=operations)
-        done = len(operations) - len(failures)
-        body = {
-            "success": not failures,
-            "processed": len(operations),
-            "succeeded": done,
-            "failed": [{"path": one.path, "error": one.error} for one in failures],
-        }
-        if not done:
-            return error_response(422, "None of the operations could be done.", **body)
-        return JsonResponse(body)
-
-
-def _operation(line: dict[str, Any]) -> Operation:
-    kind = line.get("type")
-    where = text_field(line, "path", limit=8192)
-    if kind == "deleteFile":
-        return RemoveFile(where)
-    if kind not in ("addFile", "copyFile"):
-        raise WireError(400, "'type' of an operation must be addFile, copyFile or deleteFile.")
-    source = None
-    if kind == "copyFile":
-        source = (
-            text_field(line, "sourceRepoType", limit=20),
-            text_field(line, "sourceRepoId", limit=200),
-        )
-    return PutFile(
-        where,
-        xet_hash=text_field(line, "xetHash", limit=64).lower(),
-        mtime=_moment(line.get("mtime")),
-        content_type=text_field(line, "contentType", limit=200, default="")[:100].replace("\0", ""),
-        source=source,
-    )
-
-
-def _moment(value: Any) -> datetime | None:
-    """Milliseconds since 1970, as the client reads them off a file."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST_MS:
-        raise WireError(400, "'mtime' must be a number of milliseconds since 1970.")
-    return datetime.fromtimestamp(value / 1000, UTC)
-
-
-# --- its content
-
-
-class BucketXetToken(BucketAPIView):
-    """GET /api/buckets/{id}/xet-{read|write}-token: JSON for hf-xet, headers for Python."""
-
-    access = "read"
-
-    def get(self, request: HttpRequest, **words: str) -> HttpResponse:
-        bucket = self.bucket(Level.WRITE if self.access == "write" else Level.READ)
-        return connection(mint_ticket(self.actor, bucket, self.access))
-
-
-class BucketResolve(BucketAPIView):
-    """GET and HEAD /buckets/{id}/resolve/{path}: the content, with where to get it by Xet (section 19.1)."""
-
-    def get(self, request: Request, path: str, **words: str) -> HttpResponseBase:
-        bucket = self.bucket()
-        rows = BucketFile.objects.filter(bucket=bucket).select_related("file")
-        row = rows.filter(path=path).first() if _storable(path) else None
-        if row is None:
-            raise EntryNotFound("Entry not found")
-        pointer = Pointer(row.file.sha256, row.file.size)
-        entry = Entry("file", row.path, "", row.file.size, pointer)
-        headers = _file_headers(request, bucket, row)
-        if unchanged(request, entry.etag):
-            return HttpResponse(status=304, headers=headers)
-        return ranged(request, entry, row.file, headers)
-
-
-def _file_headers(request: Request, bucket: Bucket, row: BucketFile) -> dict[str, str]:
-    # The sender's own content type is only told: what is served as what, the name decides, as in repos.
-    content_type = served_type(row.path, None)
-    attached = "download" in request.GET or content_type == "application/octet-stream"
-    token_url = public_url(f"/api/buckets/{bucket.bucket_id}/xet-read-token")
-    return {
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": SANDBOX,
-        "Cache-Control": "private, no-cache",
-        "ETag": f'"{row.file.sha256}"',
-        "Accept-Ranges": "bytes",
-        "Content-Type": content_type,
-        "Content-Disposition": disposition("attachment" if attached else "inline", row.path),
-        "X-Linked-Etag": f'"{row.file.sha256}"',
-        "X-Linked-Size": str(row.file.size),
-        "X-Xet-Hash": row.file.xet_hash,
-        "Link": f'<{token_url}>; rel="xet-auth"',
     }
 
 
