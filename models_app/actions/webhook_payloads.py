@@ -128,7 +128,8 @@ def notice(event: Event, subject: Subject) -> Notice:
 
 
 def _repo_payload(event: Event, subject: Subject, action: str, scope: str) -> dict[str, Any]:
-    payload = {"event": {"action": action, "scope": scope}, "repo": _thing(subject, with_head=True)}
+    told = {"action": action, "scope": scope}
+    payload: dict[str, Any] = {"event": told, "repo": _thing(subject, with_head=True)}
     if action == "move":
         payload["movedTo"] = {"name": payload["repo"]["name"], "owner": payload["repo"]["owner"]}
         payload["repo"]["name"] = _old_name(event) or payload["repo"]["name"]

@@ -70,8 +70,8 @@ class Terminal:
     shown: str = ""
 
     def wait_for(self, pattern: re.Pattern[str], seconds: float = 60, press: str = "") -> str:
-        """What matches, once it is shown; `press` is typed again and again until then, since a menu that is being
-        drawn throws away what was typed before."""
+        """What matches, once it is shown; `press` is typed again and again until then, since a menu that is
+        being drawn throws away what was typed before."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if found := pattern.search(self.shown):

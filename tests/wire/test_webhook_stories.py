@@ -173,7 +173,8 @@ def test_a_discussion_and_its_comments(posting: LiveHub, inbox: Receiver, unique
     event = api.comment_discussion(repo_id, opened.num, comment="Because.")
     said = inbox.of(repo_id, "discussion.comment", "create").payload["comment"]
     assert (said["content"], said["hidden"]) == ("Because.", False)
-    api.hide_discussion_comment(repo_id, opened.num, comment_id=event.id)
+    with pytest.warns(UserWarning, match="irreversible"):
+        api.hide_discussion_comment(repo_id, opened.num, comment_id=event.id)
     hidden = inbox.of(repo_id, "discussion.comment", "update").payload["comment"]
     assert hidden["hidden"] is True
     assert "content" not in hidden
