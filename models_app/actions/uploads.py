@@ -12,6 +12,7 @@ from django.conf import settings
 from accounts.actor import Actor
 from models_app.access import LoginRequired
 from models_app.actions.content import ContentMismatch, NewFile, find_chunks, keep_files, keep_xorb, locate
+from models_app.actions.contributions import contributed, note_contribution
 from models_app.files import xorb_store
 from models_app.models import LargeFile, Repo
 from models_app.storage.errors import StorageError
@@ -39,9 +40,16 @@ def check_pointer(pointer: Pointer) -> None:
         raise BadObject(f"An object has 0 to {limit} bytes on this hub; this one announces {pointer.size}.")
 
 
-def held_objects(repo: Repo, pointers: Sequence[Pointer]) -> set[Pointer]:
-    """Those of the pointers whose content this repo has; what other repos hold must not show."""
+def held_objects(
+    repo: Repo, pointers: Sequence[Pointer], *, contributor: Actor | None = None
+) -> set[Pointer]:
+    """Those of the pointers whose content this repo has; what other repos hold must not show.
+
+    A contributor, who may not write to the repo, is told of what they sent themself only.
+    """
     wanted = [pointer.sha256 for pointer in pointers if is_lfs_oid(pointer.sha256)]
+    if contributor is not None:
+        wanted = list(contributed(contributor, repo, wanted))
     rows = LargeFile.objects.filter(sha256__in=wanted, repo_files__repo=repo)
     held = {Pointer(sha256, size) for sha256, size in rows.values_list("sha256", "size")}
     return held.intersection(pointers)
@@ -72,7 +80,9 @@ def store_lfs_object(actor: Actor, *, repo: Repo, pointer: Pointer, body: IO[byt
     nodes = spool.nodes
     terms = locate(nodes, find_chunks(raw for raw, _ in nodes))
     new = NewFile(pointer.sha256, hash_to_text(file_hash(nodes)), pointer.size, terms)
-    return keep_files(repo, [new]) == 1
+    count = keep_files(repo, [new])
+    note_contribution(actor, repo, [new.sha256])
+    return count == 1
 
 
 def verify_lfs_object(actor: Actor, *, repo: Repo, pointer: Pointer) -> None:

@@ -38,8 +38,8 @@ class _ChunkedBody:
     def _ask(self, reader: Callable[[int], bytes], size: int) -> bytes:
         try:
             return reader(size)
-        except OSError as error:
-            raise WireError(400, "The request body broke off before its end.") from error
+        except Exception as error:  # the server's parser has errors of its own for all that is malformed
+            raise WireError(400, "The request body broke off before its end, or is malformed.") from error
 
 
 def read_limited(request: HttpRequest, limit: int) -> bytes:
@@ -50,10 +50,13 @@ def read_limited(request: HttpRequest, limit: int) -> bytes:
     return data
 
 
-def json_object(request: HttpRequest, limit: int = JSON_LIMIT_BYTES) -> dict[str, Any]:
-    """The body as a JSON object (an empty body is an empty object), or WireError 400 / 413."""
+def json_object(request: HttpRequest, limit: int = JSON_LIMIT_BYTES, *, null: bool = False) -> dict[str, Any]:
+    """The body as a JSON object (an empty body is an empty object), or WireError 400 / 413.
+
+    `null` takes that word, which clients send where they have nothing to say, for an empty object.
+    """
     data = read_limited(request, limit)
-    if not data.strip():
+    if not data.strip() or (null and data.strip() == b"null"):
         return {}
     value = _loads(data)
     if not isinstance(value, dict):

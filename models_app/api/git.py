@@ -1,21 +1,24 @@
-"""Clone and fetch with plain git (hf-wire section 18): smart HTTP, with and without `.git` after the name."""
+"""Git's smart HTTP protocol (hf-wire section 18): clone, fetch, push, with and without `.git` in the URL."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from rest_framework.request import Request
 
+from models_app.actions.pushes import check_pusher, receive_push
 from models_app.api.repo_view import RepoAPIView
-from models_app.api.wire import WireError, read_limited
+from models_app.api.wire import WireError, body_stream, read_limited
 from models_app.files import git_store
 from models_app.models import Repo
 from models_app.storage import githttp
+from models_app.storage.gitpush import Body, advertise_push, read_request, report
+from models_app.storage.streams import discard
 
-_NO_PUSH = (
-    "This hub does not take pushes by git yet. Upload with huggingface_hub instead: "
-    "`hf upload <repo> <folder>`; it keeps the same history."
-)
 _NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache"}
+_GZIP = ("gzip", "x-gzip")
 
 
 class GitView(RepoAPIView):
@@ -36,7 +39,7 @@ class GitView(RepoAPIView):
             f"{text}\n", status=refusal.status_code, content_type="text/plain; charset=utf-8"
         )
         for name, value in refusal.items():
-            if name.startswith("X-"):
+            if name.startswith("X-") or name in ("Retry-After", "Location"):
                 response[name] = value
         if response.status_code == 401:
             response["WWW-Authenticate"] = 'Basic realm="Tuneyard", charset="UTF-8"'
@@ -48,19 +51,18 @@ class GitView(RepoAPIView):
 
 
 class InfoRefs(GitView):
-    """GET …/info/refs?service=git-upload-pack."""
+    """GET …/info/refs?service=git-upload-pack or git-receive-pack."""
 
     def get(self, request: Request, **words: str) -> HttpResponse:
         repo = self.git_repo()
         service = request.GET.get("service", "")
         if service == "git-receive-pack":
-            raise WireError(403, _NO_PUSH)
-        if service != "git-upload-pack":
+            answer = advertise_push(git_store(check_pusher(self.actor, repo)))
+        elif service == "git-upload-pack":
+            answer = githttp.advertise(git_store(repo).path, self.protocol())
+        else:
             raise WireError(403, "This hub speaks git's smart HTTP protocol only; please use a current git.")
-        answer = githttp.advertise(git_store(repo).path, self.protocol())
-        return HttpResponse(
-            answer, content_type="application/x-git-upload-pack-advertisement", headers=_NO_CACHE
-        )
+        return HttpResponse(answer, content_type=f"application/x-{service}-advertisement", headers=_NO_CACHE)
 
 
 class UploadPack(GitView):
@@ -69,7 +71,7 @@ class UploadPack(GitView):
     def post(self, request: Request, **words: str) -> StreamingHttpResponse:
         repo = self.git_repo()
         body = read_limited(request, githttp.MAX_REQUEST_BYTES)
-        if request.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
+        if request.headers.get("Content-Encoding", "").lower() in _GZIP:
             body = githttp.gunzip(body)
         pieces = githttp.upload_pack(git_store(repo).path, self.protocol(), body)
         return StreamingHttpResponse(
@@ -78,8 +80,21 @@ class UploadPack(GitView):
 
 
 class ReceivePack(GitView):
-    """POST …/git-receive-pack: refused in words."""
+    """POST …/git-receive-pack: the references to move and the pack in, what became of them out."""
 
     def post(self, request: Request, **words: str) -> HttpResponse:
-        self.git_repo()
-        raise WireError(403, _NO_PUSH)
+        repo = check_pusher(self.actor, self.git_repo())
+        body: Body = body_stream(request)
+        if request.headers.get("Content-Encoding", "").lower() in _GZIP:
+            body = githttp.Unzipped(body_stream(request))
+        asked = read_request(body)
+        answer = b""
+        if asked.updates:
+            answer = report(asked, receive_push(self.actor, repo=repo, request=asked, body=body))
+        return HttpResponse(answer, content_type="application/x-git-receive-pack-result", headers=_NO_CACHE)
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+        """As for the others, after the body: a client still sending would see a broken pipe instead."""
+        with suppress(WireError):
+            discard(body_stream(self.request), settings.HUB_PUSH_BYTES)
+        return super().handle_exception(exc)

@@ -1,40 +1,31 @@
-"""The Git LFS wire: batch, and the links it hands out (git-lfs docs/api/batch.md, hf-wire sections 8 and 18).
-
-Clients send no credentials to the links, so each is a signed ticket for one object, one repo and one purpose;
-whoever it was minted for is asked again when it is used.
-"""
+"""The Git LFS wire: batch, the objects it links to, verification (git-lfs docs/api, hf-wire 8 and 18)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.core import signing
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
-from django.urls import path
+from django.urls import URLPattern, path
 
-from accounts.actor import Actor, Level
-from models_app.access import LoginRequired, check_repo
 from models_app.actions import uploads
-from models_app.api.repo_view import RepoAPIView
-from models_app.api.wire import HubAPIView, WireError, body_stream, error_response, json_object, public_url
-from models_app.api.xet import UploadAPIView, living
+from models_app.api import lfs_locks, lfs_parts
+from models_app.api.lfs_links import LINK_SECONDS, check_sender, link_to, mint, read_link
+from models_app.api.lfs_view import MEDIA_TYPE, LfsView
+from models_app.api.wire import HubAPIView, WireError, body_stream, error_response, json_object
+from models_app.api.xet import UploadAPIView
 from models_app.files import large_file_of, stream_large_file
 from models_app.models import Repo
 from models_app.storage.lfs import Pointer
 
-# Long enough for the last of a batch of large objects; nothing renews a link.
-LINK_SECONDS = 6 * 3600
-_SALT = "tuneyard.lfs"
-_MEDIA_TYPE = "application/vnd.git-lfs+json"
 _MAX_OBJECTS = 1000
 _BATCH_BYTES = 1024**2
-_LEVELS = {"download": Level.READ, "upload": Level.WRITE, "verify": Level.WRITE}
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 
-class Batch(RepoAPIView):
+class Batch(LfsView):
     """POST /{P}{id}.git/info/lfs/objects/batch: for each object a link, an error, or nothing to do."""
 
     def post(self, request: HttpRequest, **_: str) -> HttpResponseBase:
@@ -44,23 +35,53 @@ class Batch(RepoAPIView):
             raise WireError(422, "'operation' must be 'upload' or 'download'.")
         if asked.get("hash_algo", "sha256") != "sha256":
             raise WireError(409, "This hub names objects by SHA-256 only.")
-        repo = self.repo(_LEVELS[operation], content=True)
+        repo = self.repo(content=True)
+        sender = check_sender(self.actor, repo, _ref(asked)) if operation == "upload" else None
         pointers = list(_pointers(asked.get("objects")))
-        held = uploads.held_objects(repo, pointers)
-        answers = [_answer(self.actor, repo, operation, pointer, pointer in held) for pointer in pointers]
-        body = {"transfer": "basic", "objects": answers, "hash_algo": "sha256"}
-        return JsonResponse(body, content_type=_MEDIA_TYPE)
+        held = uploads.held_objects(repo, pointers, contributor=sender)
+        in_parts = operation == "upload" and _in_parts(asked, [one for one in pointers if one not in held])
+        answers = [self._answer(repo, operation, one, one in held, in_parts) for one in pointers]
+        body = {"transfer": "multipart" if in_parts else "basic", "objects": answers, "hash_algo": "sha256"}
+        return JsonResponse(body, content_type=MEDIA_TYPE)
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
-        """As everywhere, with git-lfs's own media type, its `message` field and its way to ask who it is."""
-        response = super().handle_exception(exc)
-        if response.status_code == 401:
-            response["LFS-Authenticate"] = 'Basic realm="Access tokens", charset="UTF-8"'
-        if isinstance(response, JsonResponse):
-            message = response.get("X-Error-Message", "")
-            response.content = JsonResponse({"error": message, "message": message}).content
-            response["Content-Type"] = _MEDIA_TYPE
-        return response
+    def _answer(
+        self, repo: Repo, operation: str, pointer: Pointer, is_held: bool, in_parts: bool
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = {"oid": pointer.sha256, "size": pointer.size}
+        try:
+            uploads.check_pointer(pointer)
+        except uploads.BadObject as error:
+            return {**answer, "error": {"code": 422, "message": error.message}}
+        if operation == "download" and not is_held:
+            return {**answer, "error": {"code": 404, "message": "This repo has no such object."}}
+        if operation == "upload" and is_held:
+            return answer
+        return {**answer, "authenticated": True, "actions": self._actions(repo, operation, pointer, in_parts)}
+
+    def _actions(self, repo: Repo, operation: str, pointer: Pointer, in_parts: bool) -> dict[str, Any]:
+        if operation == "download":
+            return {"download": self._action(repo, "download", pointer)}
+        upload = (
+            lfs_parts.action(self.actor, repo, pointer) if in_parts else self._action(repo, "upload", pointer)
+        )
+        return {"upload": upload, "verify": self._action(repo, "verify", pointer, "/verify")}
+
+    def _action(self, repo: Repo, purpose: str, pointer: Pointer, suffix: str = "") -> dict[str, Any]:
+        ticket = mint(self.actor, repo, purpose, pointer)
+        return {"href": link_to(pointer, suffix, ticket), "header": {}, "expires_in": LINK_SECONDS}
+
+
+def _ref(asked: dict[str, Any]) -> str:
+    ref = asked.get("ref")
+    name = ref.get("name") if isinstance(ref, dict) else ""
+    return name if isinstance(name, str) else ""
+
+
+def _in_parts(asked: dict[str, Any], wanted: Sequence[Pointer]) -> bool:
+    """One transfer holds for a whole batch: parts where the client knows them and one object needs them."""
+    transfers = asked.get("transfers")
+    knows = isinstance(transfers, list) and "multipart" in transfers
+    return knows and any(pointer.size > settings.HUB_MULTIPART_BYTES for pointer in wanted)
 
 
 def _pointers(objects: Any) -> Iterator[Pointer]:
@@ -73,74 +94,28 @@ def _pointers(objects: Any) -> Iterator[Pointer]:
         yield Pointer(oid, size)
 
 
-def _answer(actor: Actor, repo: Repo, operation: str, pointer: Pointer, is_held: bool) -> dict[str, Any]:
-    answer: dict[str, Any] = {"oid": pointer.sha256, "size": pointer.size}
-    try:
-        uploads.check_pointer(pointer)
-    except uploads.BadObject as error:
-        return {**answer, "error": {"code": 422, "message": error.message}}
-    if operation == "download" and not is_held:
-        return {**answer, "error": {"code": 404, "message": "This repo has no such object."}}
-    if operation == "upload" and is_held:
-        return answer
-    purposes = ["download"] if operation == "download" else ["upload", "verify"]
-    actions = {purpose: _action(actor, repo, purpose, pointer) for purpose in purposes}
-    return {**answer, "authenticated": True, "actions": actions}
-
-
-def _action(actor: Actor, repo: Repo, purpose: str, pointer: Pointer) -> dict[str, Any]:
-    ticket = signing.dumps(
-        {
-            "u": actor.user.pk if actor.user else None,
-            "t": actor.token.pk if actor.token else None,
-            "r": repo.pk,
-            "p": purpose,
-            "o": pointer.sha256,
-            "s": pointer.size,
-        },
-        salt=_SALT,
-    )
-    suffix = "/verify" if purpose == "verify" else ""
-    href = public_url(f"/lfs/objects/{pointer.sha256}{suffix}?ticket={ticket}")
-    return {"href": href, "header": {}, "expires_in": LINK_SECONDS}
-
-
-def _read_link(request: HttpRequest, oid: str, purpose: str) -> tuple[Actor, Repo, Pointer]:
-    """Whom, where and what the link is for; WireError 403 when it is bad, old or meant for something else."""
-    try:
-        data = signing.loads(request.GET.get("ticket", ""), salt=_SALT, max_age=LINK_SECONDS)
-    except signing.BadSignature as error:
-        raise WireError(403, "The link has expired or is not from this hub; ask for a new one.") from error
-    if (data["p"], data["o"]) != (purpose, oid):
-        raise WireError(403, f"The link is for another object or purpose than this {purpose}.")
-    actor, repo = living(data["u"], data["t"], data["r"])
-    return actor, check_repo(actor, repo, _LEVELS[purpose]), Pointer(data["o"], data["s"])
-
-
 class Objects(UploadAPIView):
     """PUT and GET /lfs/objects/{oid}?ticket=…: the bytes of one object."""
 
     def put(self, request: HttpRequest, oid: str) -> HttpResponseBase:
-        actor, repo, pointer = _read_link(request, oid, "upload")
-        announced = request.META.get("CONTENT_LENGTH") or str(pointer.size)
-        if announced != str(pointer.size):
+        link = read_link(request, oid, "upload")
+        announced = request.META.get("CONTENT_LENGTH") or str(link.pointer.size)
+        if announced != str(link.pointer.size):
             raise WireError(
-                400, f"The link is for {pointer.size} bytes; the upload announces {announced[:20]}."
+                400, f"The link is for {link.pointer.size} bytes; the upload announces {announced[:20]}."
             )
-        if actor.is_anonymous:
-            raise LoginRequired("Uploading needs a signed-in user.")
-        uploads.store_lfs_object(actor, repo=repo, pointer=pointer, body=body_stream(request))
+        uploads.store_lfs_object(link.actor, repo=link.repo, pointer=link.pointer, body=body_stream(request))
         return JsonResponse({})
 
     def get(self, request: HttpRequest, oid: str) -> HttpResponseBase:
-        _actor, repo, pointer = _read_link(request, oid, "download")
-        large = large_file_of(repo, pointer)
+        link = read_link(request, oid, "download")
+        large = large_file_of(link.repo, link.pointer)
         if large is None:
             raise WireError(404, "This repo has no such object.")
-        start, stop, is_part = _asked_range(request, pointer.size)
+        start, stop, is_part = _asked_range(request, link.pointer.size)
         if start >= stop and is_part:
-            headers = {"Content-Range": f"bytes */{pointer.size}"}
-            return error_response(416, f"The object has {pointer.size} bytes.", headers=headers)
+            headers = {"Content-Range": f"bytes */{link.pointer.size}"}
+            return error_response(416, f"The object has {link.pointer.size} bytes.", headers=headers)
         response = StreamingHttpResponse(
             stream_large_file(large, start, stop), content_type="application/octet-stream"
         )
@@ -148,7 +123,7 @@ class Objects(UploadAPIView):
         response["Accept-Ranges"] = "bytes"
         if is_part:
             response.status_code = 206
-            response["Content-Range"] = f"bytes {start}-{stop - 1}/{pointer.size}"
+            response["Content-Range"] = f"bytes {start}-{stop - 1}/{link.pointer.size}"
         return response
 
 
@@ -156,12 +131,12 @@ class Verify(HubAPIView):
     """POST /lfs/objects/{oid}/verify?ticket=… `{"oid", "size"}`: is the object really there, in this size?"""
 
     def post(self, request: HttpRequest, oid: str) -> HttpResponseBase:
-        actor, repo, pointer = _read_link(request, oid, "verify")
+        link = read_link(request, oid, "verify")
         said = json_object(request, _BATCH_BYTES)
-        if (said.get("oid"), said.get("size")) != (pointer.sha256, pointer.size):
+        if (said.get("oid"), said.get("size")) != (link.pointer.sha256, link.pointer.size):
             raise WireError(422, "The link is for another object than the one to verify.")
         try:
-            uploads.verify_lfs_object(actor, repo=repo, pointer=pointer)
+            uploads.verify_lfs_object(link.actor, repo=link.repo, pointer=link.pointer)
         except uploads.MissingObject as error:
             raise WireError(404, error.message) from error
         return JsonResponse({})
@@ -175,20 +150,18 @@ def _asked_range(request: HttpRequest, size: int) -> tuple[int, int, bool]:
     return int(found[1]), min(int(found[2]) + 1, size) if found[2] else size, True
 
 
-class Locks(RepoAPIView):
-    """POST …/info/lfs/locks/verify: this hub keeps no locks, so nobody holds one."""
+def _below_repos() -> Iterator[URLPattern]:
+    """The routes that git-lfs finds below a repo's address, for each kind of repo."""
+    views = {"objects/batch": Batch, **lfs_locks.VIEWS}
+    for kind in ("datasets", "spaces", "kernels", "models"):
+        top = "" if kind == "models" else f"{kind}/"
+        for tail, view in views.items():
+            yield path(f"{top}<str:namespace>/<str:name>.git/info/lfs/{tail}", view.as_view(), {"kind": kind})
 
-    def post(self, request: HttpRequest, **_: str) -> HttpResponseBase:
-        self.repo(Level.WRITE)
-        return JsonResponse({"ours": [], "theirs": []}, content_type=_MEDIA_TYPE)
 
-
-_REPO = "<str:namespace>/<str:name>.git/info/lfs"
 urlpatterns = [
     path("lfs/objects/<str:oid>", Objects.as_view()),
     path("lfs/objects/<str:oid>/verify", Verify.as_view()),
-    path(f"datasets/{_REPO}/objects/batch", Batch.as_view(), {"kind": "datasets"}),
-    path(f"datasets/{_REPO}/locks/verify", Locks.as_view(), {"kind": "datasets"}),
-    path(f"{_REPO}/objects/batch", Batch.as_view(), {"kind": "models"}),
-    path(f"{_REPO}/locks/verify", Locks.as_view(), {"kind": "models"}),
+    *lfs_parts.urlpatterns,
+    *_below_repos(),
 ]

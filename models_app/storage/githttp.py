@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import subprocess
 import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+from models_app.storage.gitprocess import command, environment
 
 MAX_REQUEST_BYTES = 32 * 1024**2
 _PIECE = 64 * 1024
-_PROTOCOL = re.compile(r"[a-z0-9=:.-]{1,100}")
+# Partial clones ask later for single blobs by their ids; protocol 2 allows it always, the older ones by this.
+_SETTINGS = ("uploadpack.allowFilter=true", "uploadpack.allowAnySHA1InWant=true")
 
 
 class BadPackRequest(Exception):
-    """The request's body is no valid gzip, or larger than any honest negotiation."""
+    """The request's body is no valid gzip, or no request of git's."""
 
 
 def advertise(path: Path, protocol: str) -> bytes:
     """The answer to `info/refs?service=git-upload-pack`; `protocol` is the client's `Git-Protocol` header."""
     done = subprocess.run(
-        [*_command(), "--http-backend-info-refs", str(path)],
-        env=_environment(protocol),
+        [*_upload_pack(), "--http-backend-info-refs", str(path)],
+        env=environment(protocol),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,
@@ -40,8 +42,8 @@ def upload_pack(path: Path, protocol: str, body: bytes) -> Iterator[bytes]:
         file.write(body)
         file.seek(0)
         process = subprocess.Popen(
-            [*_command(), str(path)],
-            env=_environment(protocol),
+            [*_upload_pack(), str(path)],
+            env=environment(protocol),
             stdin=file,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -62,6 +64,13 @@ def _pieces(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
         process.wait()
 
 
+def _upload_pack() -> list[str]:
+    return command("upload-pack", "--strict", "--stateless-rpc", "--timeout=600", settings=_SETTINGS)
+
+
+# --- compressed bodies
+
+
 def gunzip(data: bytes, limit: int = MAX_REQUEST_BYTES) -> bytes:
     """The content of a gzip body of at most `limit` bytes, or BadPackRequest."""
     unpacker = zlib.decompressobj(wbits=31)
@@ -74,24 +83,26 @@ def gunzip(data: bytes, limit: int = MAX_REQUEST_BYTES) -> bytes:
     return plain
 
 
-def _command() -> list[str]:
-    settings = (
-        "safe.directory=*",
-        "uploadpack.allowFilter=true",
-        "core.hooksPath=/dev/null",
-        "pack.threads=1",
-    )
-    words = [word for setting in settings for word in ("-c", setting)]
-    return ["git", *words, "upload-pack", "--strict", "--stateless-rpc", "--timeout=600"]
+class Unzipped:
+    """A gzip body read as what is inside, piece by piece; BadPackRequest where it is damaged or cut short."""
 
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self._unpacker = zlib.decompressobj(wbits=31)
+        self._waiting = b""
 
-def _environment(protocol: str) -> dict[str, str]:
-    # Nothing of the hub's own environment (secrets among it) nor the machine's git configuration reaches git.
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "HOME": os.devnull,
-        "GIT_PROTOCOL": protocol if _PROTOCOL.fullmatch(protocol) else "",
-        "LC_ALL": "C",
-    }
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes (at least 1), fewer where fewer are ready; nothing at the end."""
+        while not self._unpacker.eof:
+            try:
+                piece = self._unpacker.decompress(self._waiting, size)
+            except zlib.error as error:
+                raise BadPackRequest("The request body is not valid gzip.") from error
+            self._waiting = self._unpacker.unconsumed_tail
+            if piece:
+                return piece
+            if not self._waiting:
+                self._waiting = self._source.read(_PIECE)
+                if not self._waiting:
+                    raise BadPackRequest("The request body ends early.")
+        return b""

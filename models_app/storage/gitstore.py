@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,11 +67,14 @@ class GitStore:
 
     @cached_property
     def repository(self) -> pygit2.Repository:
+        # libgit2 finds packs later on only where it finds their folder now.
+        with suppress(OSError):
+            (self.path / "objects" / "pack").mkdir()
         return pygit2.Repository(str(self.path))
 
     def init(self, default_branch: str = "main") -> None:
         """Make the least that git accepts as a bare repository: no hooks, no samples."""
-        for folder in ("objects", "refs/heads", "refs/tags"):
+        for folder in ("objects/pack", "refs/heads", "refs/tags"):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         (self.path / "config").write_text(_CONFIG)
         (self.path / "HEAD").write_text(f"ref: refs/heads/{default_branch}\n")

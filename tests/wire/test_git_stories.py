@@ -1,33 +1,16 @@
-"""Clone and fetch with the real git; what it may not do, it is told in words."""
+"""Clone and fetch with the real git."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.live import LiveHub
+from tests.wire.gitworld import git, with_token
 
 pytestmark = pytest.mark.wire
-
-
-def git(*words: str, cwd: Path | None = None, ok: bool = True, **variables: str) -> str:
-    """What git prints, run as on a machine without any configuration or saved password."""
-    environment = {
-        "PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1", "GIT_LFS_SKIP_SMUDGE": "1", **variables,
-    }  # fmt: skip
-    done = subprocess.run(
-        ["git", *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert (done.returncode == 0) == ok, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def with_token(hub: LiveHub, name: str, path: str) -> str:
-    return f"{hub.url.replace('://', f'://{name}:{hub.tokens[name]}@')}/{path}"
 
 
 def test_a_repo_made_by_the_client_is_cloned_and_fetched(hub: LiveHub, unique: str, tmp_path: Path) -> None:
@@ -88,14 +71,28 @@ def test_a_private_repo_asks_for_a_token(hub: LiveHub, unique: str, tmp_path: Pa
     assert "Authentication failed" in git("clone", wrong, str(tmp_path / "e"), ok=False)
 
 
-def test_a_push_is_refused_in_words_and_changes_nothing(hub: LiveHub, unique: str, tmp_path: Path) -> None:
+def test_a_pull_request_can_be_fetched(hub: LiveHub, unique: str, tmp_path: Path) -> None:
     api = hub.api()
     repo_id = api.create_repo(unique).repo_id
+    done = hub.api("carol").upload_file(
+        path_or_fileobj=b"better", path_in_repo="a.txt", repo_id=repo_id, create_pr=True
+    )
     work = tmp_path / "work"
-    git("clone", with_token(hub, "alice", repo_id), str(work))
-    (work / "x").write_text("x")
-    git("add", "x", cwd=work)
-    git("-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-m", "x", cwd=work)
-    said = git("push", cwd=work, ok=False)
-    assert "does not take pushes by git yet" in said
-    assert api.list_repo_files(repo_id) == [".gitattributes"]
+    git("clone", f"{hub.url}/{repo_id}", str(work))
+    git("fetch", "origin", "refs/pr/1:pr/1", cwd=work)
+    assert git("rev-parse", "pr/1", cwd=work).strip() == done.oid
+    assert git("show", "pr/1:a.txt", cwd=work) == "better"
+
+
+def test_what_a_partial_clone_left_out_is_fetched_when_it_is_needed(
+    hub: LiveHub, unique: str, tmp_path: Path
+) -> None:
+    api = hub.api()
+    repo_id = api.create_repo(unique).repo_id
+    for number in range(2):
+        api.upload_file(path_or_fileobj=b"%d" % number, path_in_repo="a.txt", repo_id=repo_id)
+    for version in ("0", "2"):
+        work = tmp_path / version
+        settings = ("-c", f"protocol.version={version}")
+        git(*settings, "clone", "--filter=blob:none", "--no-checkout", f"{hub.url}/{repo_id}", str(work))
+        assert git(*settings, "show", "HEAD~1:a.txt", cwd=work) == "0"

@@ -108,7 +108,8 @@ def test_a_link_is_good_for_one_object_one_size_and_one_purpose(hub: LiveHub, re
 def test_who_may_not_write_gets_no_link_and_who_is_nobody_is_asked_who_they_are(
     hub: LiveHub, repo_id: str, unique: str
 ) -> None:
-    assert _batch(hub, repo_id, "upload", [_object()], "carol").status == 403
+    main = {"name": "refs/heads/main"}
+    assert _batch(hub, repo_id, "upload", [_object()], "carol", ref=main).status == 403
     anonymous = _batch(hub, repo_id, "upload", [_object()], None)
     assert anonymous.status == 401
     assert "Basic" in anonymous.headers["LFS-Authenticate"]
