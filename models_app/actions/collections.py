@@ -18,14 +18,12 @@ from models_app import access
 from models_app.actions.events import record_event
 from models_app.actions.locking import check_credential
 from models_app.actions.refusals import InvalidInput
-from models_app.collections import check_collection, column_of, find_thing
+from models_app.collections import check_collection
 from models_app.models import Collection, CollectionItem, EventTag
 
-MAX_TITLE, MAX_DESCRIPTION, MAX_NOTE = 60, 150, 500
+MAX_TITLE, MAX_DESCRIPTION = 60, 150
 MAX_COLLECTIONS = 500
-MAX_ITEMS = 500
 THEMES = ("orange", "blue", "green", "purple", "pink", "indigo")
-ITEM_TYPES = ("model", "dataset", "space", "kernel", "paper", "collection", "bucket")
 
 Row = TypeVar("Row", Collection, CollectionItem)
 
@@ -38,10 +36,6 @@ class CollectionExists(access.Refusal):
         self.collection = collection
 
 
-class ItemExists(access.Refusal):
-    """The collection holds this already."""
-
-
 def create_collection(
     actor: Actor, *, namespace: str | None, title: str, description: str = "", private: bool = False
 ) -> Collection:
@@ -49,7 +43,7 @@ def create_collection(
 
     Raises CollectionExists, InvalidInput, or the gate's refusals (`access.access_namespace`).
     """
-    title, description = _title(title), _text(description, MAX_DESCRIPTION, "description")
+    title, description = _title(title), plain_text(description, MAX_DESCRIPTION, "description")
     place = access.access_namespace(actor, namespace, Level.WRITE, what="a collection")
     with transaction.atomic():
         check_credential(actor)
@@ -61,7 +55,7 @@ def create_collection(
         made = Collection.objects.create(
             namespace=place, title=title, description=description, private=private, position=others.count()
         )
-        _record(actor, made, "create")
+        record(actor, made, "create")
     return made
 
 
@@ -82,87 +76,31 @@ def change_collection(
     if theme is not None and theme not in THEMES:
         raise InvalidInput(f"'theme' must be one of {', '.join(THEMES)}.")
     with transaction.atomic():
-        row = _locked(actor, collection)
+        row = locked(actor, collection)
         others = Collection.objects.select_related("namespace").filter(namespace=row.namespace)
         if title is not None and _title(title) != row.title:
             _refuse_twin(others.exclude(pk=row.pk), _title(title))
             row.title = _title(title)
         if description is not None:
-            row.description = _text(description, MAX_DESCRIPTION, "description")
+            row.description = plain_text(description, MAX_DESCRIPTION, "description")
         row.private = row.private if private is None else private
         row.theme = row.theme if theme is None else theme
         if position is not None:
-            _move(others.order_by("position", "pk"), row, position)
-        _touch(row)
-        _record(actor, row, "change")
+            move(others.order_by("position", "pk"), row, position)
+        touch(row)
+        record(actor, row, "change")
     return row
 
 
 def delete_collection(actor: Actor, *, collection: Collection) -> None:
     """Remove the list; what was in it stays where it is."""
     with transaction.atomic():
-        row = _locked(actor, collection)
-        _record(actor, row, "delete")
+        row = locked(actor, collection)
+        record(actor, row, "delete")
         row.delete()
 
 
-def add_item(
-    actor: Actor, *, collection: Collection, item_type: str, item_id: str, note: str = ""
-) -> CollectionItem:
-    """Put something at the end of a collection.
-
-    Raises ItemExists, access.NotThere for what the actor may not know of, InvalidInput, or the gate's
-    refusals.
-    """
-    if item_type not in ITEM_TYPES:
-        raise InvalidInput(f"'type' must be one of {', '.join(ITEM_TYPES)}.")
-    note = _text(note, MAX_NOTE, "note")
-    with transaction.atomic():
-        row = _locked(actor, collection)
-        thing = find_thing(actor, item_type, item_id)
-        if thing == row:
-            raise InvalidInput("A collection cannot hold itself.")
-        place = {column_of(thing): thing}
-        if row.items.filter(**place).exists():
-            raise ItemExists(f"The collection already holds {item_type} {item_id[:200]}.")
-        others = list(row.items.order_by("position", "pk"))
-        if len(others) >= MAX_ITEMS:
-            raise InvalidInput(f"The collection holds {MAX_ITEMS} items: remove one first.")
-        last = others[-1].position + 1 if others else 0
-        made = CollectionItem.objects.create(collection=row, note=note, position=last, **place)
-        _touch(row)
-        _record(actor, row, "add-item")
-    return made
-
-
-def change_item(
-    actor: Actor, *, collection: Collection, key: str, note: str | None = None, position: int | None = None
-) -> CollectionItem:
-    """Change an item's note, or move it; a position past the end is the end. access.NotThere without it."""
-    with transaction.atomic():
-        row = _locked(actor, collection)
-        item = _item(row, key)
-        if note is not None:
-            item.note = _text(note, MAX_NOTE, "note")
-            item.save(update_fields=["note"])
-        if position is not None:
-            _move(row.items.order_by("position", "pk"), item, position)
-        _touch(row)
-        _record(actor, row, "change-item")
-    return item
-
-
-def delete_item(actor: Actor, *, collection: Collection, key: str) -> None:
-    """Take something out of a collection; access.NotThere without it."""
-    with transaction.atomic():
-        row = _locked(actor, collection)
-        _item(row, key).delete()
-        _number(list(row.items.order_by("position", "pk")))
-        _touch(row)
-        _record(actor, row, "delete-item")
-
-
-def _locked(actor: Actor, collection: Collection) -> Collection:
+def locked(actor: Actor, collection: Collection) -> Collection:
     """The fresh row, its whole namespace locked until the transaction ends: positions are across rows."""
     check_credential(actor)
     _lock(collection.namespace)
@@ -183,47 +121,44 @@ def _refuse_twin(others: Iterable[Collection], title: str) -> None:
             raise CollectionExists(other)
 
 
-def _move(rows: Iterable[Row], row: Row, position: int) -> None:
+def move(rows: Iterable[Row], row: Row, position: int) -> None:
     """Put `row` at `position` among `rows`, which holds it too."""
     order = [other for other in rows if other.pk != row.pk]
     order.insert(max(0, position), row)
-    _number(order)
+    number(order)
 
 
-def _number(order: list[Row]) -> None:
+def number(order: list[Row]) -> None:
+    """Write the places of the rows anew where they are others."""
     changed = []
-    for number, row in enumerate(order):
-        if row.position != number:
-            row.position = number
+    for place, row in enumerate(order):
+        if row.position != place:
+            row.position = place
             changed.append(row)
     if changed:
-        type(changed[0])._default_manager.bulk_update(changed, ["position"])  # type: ignore[arg-type]
+        type(changed[0])._default_manager.bulk_update(changed, ["position"])
 
 
-def _item(collection: Collection, key: str) -> CollectionItem:
-    found = collection.items.filter(key=key).first() if key.isprintable() else None
-    if found is None:
-        raise access.NotThere("There is no such item in this collection.")
-    return found
-
-
-def _touch(collection: Collection) -> None:
+def touch(collection: Collection) -> None:
+    """Save the row as changed just now."""
     collection.updated_at = timezone.now()
     collection.save()
 
 
-def _record(actor: Actor, collection: Collection, verb: str) -> None:
+def record(actor: Actor, collection: Collection, verb: str) -> None:
+    """Tell the log; `verb` is what was done, such as `add-item`."""
     record_event(actor, EventTag.COLLECTION_CHANGE, verb=verb, collection=collection.key)
 
 
 def _title(text: str) -> str:
-    title = " ".join(_text(text, MAX_TITLE, "title").split())
+    title = " ".join(plain_text(text, MAX_TITLE, "title").split())
     if not title:
         raise InvalidInput("A collection needs a title.")
     return title
 
 
-def _text(text: str, limit: int, name: str) -> str:
+def plain_text(text: str, limit: int, name: str) -> str:
+    """The text without its edges, or InvalidInput naming the field that has over `limit` characters."""
     plain = text.replace("\0", "").strip()
     if len(plain) > limit:
         raise InvalidInput(f"{name!r} is longer than {limit} characters.")

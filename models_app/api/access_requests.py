@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from accounts.actor import Level
 from models_app.actions import gating
 from models_app.actions.refusals import InvalidInput
+from models_app.api.people import newest_first, person_json
 from models_app.api.repo_view import RepoAPIView
-from models_app.api.users import newest_first, person_json
 from models_app.api.wire import WireError, json_object, text_field, wire_time
 from models_app.models import AccessRequest, AccessStatus, Repo
 

@@ -6,14 +6,13 @@ from typing import Any
 
 from django.http import JsonResponse
 from django.urls import path
-from django.utils.html import escape
 from rest_framework.request import Request
 
-from accounts.actor import Actor, Level
+from accounts.actor import Level
 from models_app import collections as reads
+from models_app.actions import collection_items as items
 from models_app.actions import collections as actions
-from models_app.api.summaries import summary_json
-from models_app.api.users import owner_json
+from models_app.api.collection_json import collection_json, single_json
 from models_app.api.wire import (
     HubAPIView,
     WireError,
@@ -22,16 +21,14 @@ from models_app.api.wire import (
     paginate,
     query_int,
     text_field,
-    wire_time,
 )
-from models_app.models import Collection, CollectionItem, RepoType
+from models_app.models import Collection
 
 PAGE, MAX_PAGE = 50, 100
 MAX_FILTERS = 20
 MAX_POSITION = 10**6
 # Nobody can vote here, so collections by their votes, or by what is trending, are the latest first.
 _SORTS = ("lastModified", "trending", "upvotes")
-_REPO_PROPERTIES = ("author", "downloads", "gated", "lastModified", "likes", "private")
 
 
 class Collections(HubAPIView):
@@ -41,8 +38,8 @@ class Collections(HubAPIView):
         rows = Collection.objects.visible_to(self.actor)
         if owners := _words(request, "owner"):
             rows = rows.filter(namespace__name__lower__in=[owner.lower() for owner in owners])
-        if items := _words(request, "item"):
-            rows = rows.filter(pk__in=reads.holding(self.actor, items).values("collection"))
+        if named := _words(request, "item"):
+            rows = rows.filter(pk__in=reads.holding(self.actor, named).values("collection"))
         for text in _words(request, "q")[:1]:
             rows = rows.filter(title__icontains=text)
         sort = request.GET.get("sort") or "lastModified"
@@ -68,7 +65,7 @@ class Collections(HubAPIView):
             )
         except actions.CollectionExists as error:
             return _exists(error)
-        return JsonResponse(_single(made, self.actor))
+        return JsonResponse(single_json(made, self.actor))
 
 
 class OneCollection(HubAPIView):
@@ -76,7 +73,7 @@ class OneCollection(HubAPIView):
 
     def get(self, request: Request, namespace: str, slug: str) -> JsonResponse:
         found = reads.access_collection(self.actor, namespace, slug)
-        return JsonResponse(_single(found, self.actor))
+        return JsonResponse(single_json(found, self.actor))
 
     def patch(self, request: Request, namespace: str, slug: str) -> JsonResponse:
         found = reads.access_collection(self.actor, namespace, slug, Level.WRITE)
@@ -93,7 +90,7 @@ class OneCollection(HubAPIView):
             )
         except actions.CollectionExists as error:
             return _exists(error)
-        return JsonResponse({"success": True, "data": _single(changed, self.actor)})
+        return JsonResponse({"success": True, "data": single_json(changed, self.actor)})
 
     def delete(self, request: Request, namespace: str, slug: str) -> JsonResponse:
         found = reads.access_collection(self.actor, namespace, slug, Level.WRITE)
@@ -111,16 +108,16 @@ class Items(HubAPIView):
         if not isinstance(item, dict):
             raise WireError(400, "'item' must be an object with 'id' and 'type'.")
         try:
-            actions.add_item(
+            items.add_item(
                 self.actor,
                 collection=found,
                 item_type=text_field(item, "type", limit=20),
                 item_id=text_field(item, "id", limit=300),
                 note=text_field(body, "note", default=""),
             )
-        except actions.ItemExists as error:
+        except items.ItemExists as error:
             return error_response(409, error.message)
-        return JsonResponse(_single(reads.access_collection(self.actor, namespace, slug), self.actor))
+        return JsonResponse(single_json(reads.access_collection(self.actor, namespace, slug), self.actor))
 
 
 class OneItem(HubAPIView):
@@ -130,63 +127,13 @@ class OneItem(HubAPIView):
         found = reads.access_collection(self.actor, namespace, slug, Level.WRITE)
         body = json_object(request)
         note, position = _optional(body, "note"), _position(body)
-        actions.change_item(self.actor, collection=found, key=key, note=note, position=position)
+        items.change_item(self.actor, collection=found, key=key, note=note, position=position)
         return JsonResponse({"success": True})
 
     def delete(self, request: Request, namespace: str, slug: str, key: str) -> JsonResponse:
         found = reads.access_collection(self.actor, namespace, slug, Level.WRITE)
-        actions.delete_item(self.actor, collection=found, key=key)
+        items.delete_item(self.actor, collection=found, key=key)
         return JsonResponse({"success": True})
-
-
-def collection_json(collection: Collection, items: list[CollectionItem], actor: Actor) -> dict[str, Any]:
-    """A collection as an entry of a list; an empty description is left out."""
-    found: dict[str, Any] = {
-        "slug": collection.slug,
-        "title": collection.title,
-        "gating": False,
-        "lastUpdated": wire_time(collection.updated_at),
-        "owner": owner_json(collection.namespace),
-        "items": [item_json(item, actor) for item in items],
-        "theme": collection.theme,
-        "private": collection.private,
-        "upvotes": 0,
-        "isUpvotedByUser": False,
-    }
-    return {**found, "description": collection.description} if collection.description else found
-
-
-def _single(collection: Collection, actor: Actor) -> dict[str, Any]:
-    items = reads.items_of(actor, collection)
-    return {**collection_json(collection, items, actor), "position": collection.position}
-
-
-def item_json(item: CollectionItem, actor: Actor) -> dict[str, Any]:
-    """An item with what a list shows of the thing; `_id` is the item's own."""
-    found = _thing_json(item, actor)
-    found |= {"_id": item.key, "type": item.item_type, "position": item.position}
-    if item.note:
-        found["note"] = {"text": item.note, "html": escape(item.note)}
-    return found
-
-
-def _thing_json(item: CollectionItem, actor: Actor) -> dict[str, Any]:
-    if item.repo is not None:
-        is_model = item.repo.repo_type == RepoType.MODEL
-        wanted = (*_REPO_PROPERTIES, "pipeline_tag") if is_model else _REPO_PROPERTIES
-        return {**summary_json(item.repo, actor, wanted), "repoType": item.repo.repo_type}
-    if item.nested is not None:
-        nested = item.nested
-        return {
-            "id": nested.key,
-            "slug": nested.slug,
-            "title": nested.title,
-            "private": nested.private,
-            "theme": nested.theme,
-            "lastUpdated": wire_time(nested.updated_at),
-        }
-    bucket = item.bucket
-    return {"id": bucket.bucket_id, "private": bucket.private} if bucket else {}
 
 
 def _exists(error: actions.CollectionExists) -> JsonResponse:

@@ -8,8 +8,8 @@ from rest_framework.request import Request
 
 from models_app import social
 from models_app.actions import likes
+from models_app.api.people import newest_first, person_json, user_named
 from models_app.api.repo_view import RepoAPIView
-from models_app.api.users import newest_first, person_json, user_named
 from models_app.api.wire import HubAPIView, wire_time
 from models_app.models import Like as LikeRow
 from models_app.models import Repo

@@ -10,7 +10,7 @@ from django.urls import path
 from rest_framework.request import Request
 
 from accounts.models import Namespace
-from models_app.api.users import owner_json, person_json
+from models_app.api.people import owner_json, person_json
 from models_app.api.wire import HubAPIView, WireError, query_int
 from models_app.models import Repo, RepoType
 from models_app.search import MAX_QUERY_CHARS, search_repos

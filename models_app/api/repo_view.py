@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponseBase
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts.actor import Level
 from models_app.access import RepoNotFound, access_repo
@@ -31,7 +31,9 @@ class RepoAPIView(HubAPIView):
         repo_id = f"{self.kwargs['namespace']}/{self.kwargs['name']}"
         return access_repo(self.actor, repo_type, repo_id, need, content=content)
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def http_method_not_allowed(  # type: ignore[override]
+        self, request: Request, *args: Any, **kwargs: Any
+    ) -> Response:
         """405 for a repo that is there. `DELETE /api/models/missing/like` reads as repo `missing/like`, and
         what clients must hear is that there is none."""
         self.repo()

@@ -23,6 +23,7 @@ from models_app.api import (
     compare,
     discussions,
     files,
+    follows,
     git,
     info,
     leaderboards,
@@ -72,8 +73,7 @@ WIRE: list[URLPattern] = [
     path("api/telemetry/<path:topic>", users.Telemetry.as_view()),
     path("api/users/<str:name>/overview", users.UserOverview.as_view()),
     path("api/organizations/<str:name>/overview", users.OrganizationOverview.as_view()),
-    path("api/organizations/<str:name>/members", users.OrganizationMembers.as_view()),
-    *users.urlpatterns,
+    *follows.urlpatterns,
     *quicksearch.urlpatterns,
     # repositories
     path("api/repos/create", repos.CreateRepo.as_view()),

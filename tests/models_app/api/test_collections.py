@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Namespace, User
-from models_app.actions import collections as verbs
+from models_app.actions import collection_items, collections
 from models_app.models import Bucket, Collection, CollectionItem, Repo
 from tests.models_app.api.people import Caller, caller, pages
 from tests.models_app.people import organization, repo_of
@@ -200,8 +200,8 @@ def test_another_namespace_is_another_address(ask: Caller, carol: User) -> None:
 
 
 def test_collections_and_items_are_bounded(ask: Caller, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verbs, "MAX_COLLECTIONS", 1)
-    monkeypatch.setattr(verbs, "MAX_ITEMS", 1)
+    monkeypatch.setattr(collections, "MAX_COLLECTIONS", 1)
+    monkeypatch.setattr(collection_items, "MAX_ITEMS", 1)
     slug = made(ask)["slug"]
     assert ask.status("POST", "/api/collections", {"title": "more"}) == 400
     assert add(ask, slug).status_code == 200

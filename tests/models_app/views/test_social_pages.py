@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from models_app.actions.collections import add_item, change_collection, create_collection
+from models_app.actions.collection_items import add_item
+from models_app.actions.collections import change_collection, create_collection
 from models_app.models import Follow, Like, Repo
 from tests.models_app.people import organization, session
 from tests.models_app.views.conftest import Pages, publish
