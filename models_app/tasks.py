@@ -16,7 +16,7 @@ from models_app.actions.catching_up import catch_up
 from models_app.actions.deliveries import deliver_due, trim_deliveries
 from models_app.actions.downloads import count_downloads
 from models_app.actions.multipart import sweep_parts
-from models_app.actions.tidying import cluttered
+from models_app.actions.tidying import cluttered, sweep_pushes
 from models_app.actions.trending import refresh_trending
 
 DELIVERY_SECONDS = 20.0
@@ -73,8 +73,9 @@ _collections: list[subprocess.Popen[bytes]] = []
 
 @shared_task(name="models_app.tasks.tidy_git", ignore_result=True)
 def start_tidying(**_unknown: object) -> bool:
-    """Hourly, by beat: forget unfinished uploads, and repack what needs it in a process of its own."""
+    """Hourly, by beat: forget what broke off, and repack what needs it in a process of its own."""
     sweep_parts()
+    sweep_pushes()
     if (_tidyings and _tidyings[-1].poll() is None) or next(cluttered(timezone.now()), None) is None:
         return False
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "tidy_git", "--verbosity", "0"]

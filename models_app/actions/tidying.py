@@ -6,11 +6,13 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 
 from models_app.files import git_store
 from models_app.models import Event, Repo
 from models_app.storage.gittidy import TidyFailed, clutter, pack_refs, tidy
+from models_app.storage.quarantine import sweep
 
 logger = logging.getLogger(__name__)
 # A repo in which nothing has happened for longer is as tidy as it was then.
@@ -41,6 +43,11 @@ def tidy_repo(repo: Repo) -> bool:
     except TidyFailed as error:
         logger.warning("%s could not be repacked: %s", repo, error)
         return False
+
+
+def sweep_pushes() -> int:
+    """Remove what pushes left behind that were killed in the middle; how many."""
+    return sweep(settings.HUB_TMP_DIR)
 
 
 def _living(keys: list[int]) -> Iterator[Repo]:

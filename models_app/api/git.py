@@ -93,7 +93,7 @@ class ReceivePack(GitView):
             answer = report(asked, receive_push(self.actor, repo=repo, request=asked, body=body))
         return HttpResponse(answer, content_type="application/x-git-receive-pack-result", headers=_NO_CACHE)
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         """As for the others, after the body: a client still sending would see a broken pipe instead."""
         with suppress(WireError):
             discard(body_stream(self.request), settings.HUB_PUSH_BYTES)

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
+from django.views import View
 
 from models_app.actions import uploads
 from models_app.api import lfs_locks, lfs_parts
@@ -152,7 +153,7 @@ def _asked_range(request: HttpRequest, size: int) -> tuple[int, int, bool]:
 
 def _below_repos() -> Iterator[URLPattern]:
     """The routes that git-lfs finds below a repo's address, for each kind of repo."""
-    views = {"objects/batch": Batch, **lfs_locks.VIEWS}
+    views: dict[str, type[View]] = {"objects/batch": Batch, **lfs_locks.VIEWS}
     for kind in ("datasets", "spaces", "kernels", "models"):
         top = "" if kind == "models" else f"{kind}/"
         for tail, view in views.items():

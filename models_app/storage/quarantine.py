@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from models_app.storage import gitprocess
@@ -19,6 +21,9 @@ from models_app.storage.streams import PIECE_BYTES
 
 MAX_OBJECTS = 5_000_000
 _HEADER_BYTES, _TRAILER_BYTES = 12, 20
+_PREFIX = "push-"
+# No push takes three days.
+_ABANDONED_SECONDS = 3 * 86_400
 # Trees of old tools have modes with a leading zero, which every reader accepts.
 _CHECKS = "--strict=zeroPaddedFilemode=ignore"
 
@@ -109,8 +114,20 @@ class Quarantine:
 def quarantine(real: GitStore, temporary: Path) -> Iterator[Quarantine]:
     """A quarantine on the volume of `temporary` (the repositories' own), gone when the block ends."""
     temporary.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=temporary, prefix="push-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(dir=temporary, prefix=_PREFIX, ignore_cleanup_errors=True) as folder:
         yield Quarantine(real, Path(folder) / "git")
+
+
+def sweep(temporary: Path) -> int:
+    """Remove quarantines that killed processes left in `temporary`; how many."""
+    before = time.time() - _ABANDONED_SECONDS
+    swept = 0
+    for folder in temporary.glob(f"{_PREFIX}*"):
+        with suppress(FileNotFoundError):
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)
+                swept += 1
+    return swept
 
 
 def _feed(process: subprocess.Popen[bytes], header: bytes, body: Body) -> int:
