@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import device as codes
-from accounts import throttle
+from accounts import logins, throttle
 from accounts.models import DeviceCode, DeviceLogin
 from accounts.views import TOO_MANY, PersonRequest, told_to_wait
 
@@ -46,7 +46,7 @@ def device(request: PersonRequest) -> HttpResponse:
 
 
 def _question(request: PersonRequest, code: DeviceCode, typed: str, problem: str = "") -> HttpResponse:
-    client = codes.client_name(code.client_id)
+    client = logins.client_name(code.client_id)
     context = {"typed": typed, "code": code, "client": client, "problem": problem}
     return render(request, "accounts/device.html", context, status=422 if problem else 200)
 
@@ -56,7 +56,7 @@ def _answered(request: PersonRequest, code: DeviceCode, typed: str, *, approve: 
         codes.decide(request.actor, code=code, approve=approve)
     except ValidationError as error:
         return _question(request, code, typed, " ".join(error.messages))
-    context = {"answer": "approved" if approve else "denied", "client": codes.client_name(code.client_id)}
+    context = {"answer": "approved" if approve else "denied", "client": logins.client_name(code.client_id)}
     return render(request, "accounts/device.html", context)
 
 
@@ -65,7 +65,7 @@ def _answered(request: PersonRequest, code: DeviceCode, typed: str, *, approve: 
 def end_login(request: PersonRequest, pk: int) -> HttpResponse:
     """Sign out one of the person's own programs; another's looks missing."""
     login = get_object_or_404(DeviceLogin, pk=pk, user=request.user)
-    codes.end_login(request.actor, login=login)
-    name = codes.client_name(login.client_id)
+    logins.end_login(request.actor, login=login)
+    name = logins.client_name(login.client_id)
     messages.success(request, _("%(name)s is signed out.") % {"name": name})
     return redirect("tokens")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from accounts import device_views, organizations, views
+from accounts import device_views, organizations, token_views, views
 
 urlpatterns = [
     path("login", views.log_in, name="login"),
@@ -15,8 +15,8 @@ urlpatterns = [
     path("settings", RedirectView.as_view(pattern_name="settings")),
     path("settings/profile", views.profile_settings, name="settings"),
     path("settings/password", views.password, name="password"),
-    path("settings/tokens", views.tokens, name="tokens"),
-    path("settings/tokens/<int:pk>/revoke", views.revoke, name="token-revoke"),
+    path("settings/tokens", token_views.tokens, name="tokens"),
+    path("settings/tokens/<int:pk>/revoke", token_views.revoke, name="token-revoke"),
     path("settings/logins/<int:pk>/end", device_views.end_login, name="login-end"),
     path("settings/organizations", organizations.organizations, name="organizations"),
     path("settings/organizations/<str:name>", organizations.organization, name="organization-settings"),

@@ -1,4 +1,4 @@
-"""Sign in, sign up, sign out, profile, tokens. Templates live in `templates/accounts/`."""
+"""Sign in, sign up, sign out, profile, password. Templates live in `templates/accounts/`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -18,10 +18,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, throttle
 from accounts.actor import Actor
-from accounts.device import login_rows
-from accounts.forms import LoginForm, PasswordForm, ProfileForm, SignUpForm, TokenForm
-from accounts.models import AccessToken, TokenRole, User
-from accounts.tokens import living_tokens
+from accounts.forms import LoginForm, PasswordForm, ProfileForm, SignUpForm
+from accounts.models import User
 
 TOO_MANY = "Too many attempts from here: wait a quarter of an hour and try again."
 _BACKEND = "accounts.backends.AccountBackend"
@@ -121,39 +119,6 @@ def password(request: PersonRequest) -> HttpResponse:
     return told_to_wait(response, throttle.wait_headers(request, name))
 
 
-@never_cache
-@login_required
-@require_http_methods(["GET", "POST"])
-def tokens(request: PersonRequest) -> HttpResponse:
-    """Context: `form`, `tokens` (living, newest first), `fresh` (the new text, or None), `fresh_token`, and
-    `logins` (`accounts.device.login_rows`).
-
-    The new text is in this one answer and nowhere else, not even in the session.
-    """
-    form, fresh, made = TokenForm(request.POST or None), None, None
-    if request.method == "POST" and form.is_valid():
-        try:
-            made, fresh = _make_token(request.actor, form)
-            form = TokenForm()
-        except ValidationError as error:
-            form.add_error(None, error)
-    # Tokens of runs and of signed-in programs come and go by themselves: they would bury the person's.
-    rows = living_tokens().filter(user=request.user, login=None, scopes__run__isnull=True)
-    context = {"form": form, "tokens": rows.order_by("-created_at"), "fresh": fresh, "fresh_token": made}
-    context["logins"] = login_rows(request.user)
-    return render(request, "accounts/tokens.html", context)
-
-
-@login_required
-@require_POST
-def revoke(request: PersonRequest, pk: int) -> HttpResponse:
-    """End one of the person's own tokens; another's looks missing."""
-    token = get_object_or_404(AccessToken, pk=pk, user=request.user)
-    actions.end_token(request.actor, token=token)
-    messages.success(request, _("The token %(name)s no longer works.") % {"name": token.name})
-    return redirect("tokens")
-
-
 def told_to_wait(response: HttpResponse, headers: dict[str, str]) -> HttpResponse:
     """A refusal of 429 says for how long (wire section 1)."""
     for header, value in headers.items() if response.status_code == 429 else ():
@@ -194,14 +159,6 @@ def _put_error(form: Form, error: ValidationError) -> None:
     """A name's fault stands beside the name, a password's beside the password."""
     codes = {getattr(one, "code", None) for one in error.error_list}
     form.add_error("username" if codes & {"length", "grammar", "reserved", "taken"} else "password", error)
-
-
-def _make_token(actor: Actor, form: TokenForm) -> tuple[AccessToken, str]:
-    data = form.cleaned_data
-    scopes = {"repos": data["repos"]} if data["role"] == TokenRole.FINE_GRAINED else None
-    return actions.create_token(
-        actor, name=data["name"], role=data["role"], scopes=scopes, expires_at=form.expires_at()
-    )
 
 
 def _safe_next(request: HttpRequest) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-
-from accounts.models import Namespace, User
+from models_app.actions.webhook_things import Subject, comment_json, discussion_json, thing_json
 from models_app.files import git_store
-from models_app.models import Bucket, Discussion, DiscussionEvent, Event, EventTag, Repo
+from models_app.models import Bucket, Discussion, Event, EventTag, Repo
 
 REPO, DISCUSSION = "repo", "discussion"
 DOMAINS = (REPO, DISCUSSION)
-MAX_TAGS = 200
-MAX_COMMENT_CHARACTERS = 65_536
 _NO_COMMIT = "0" * 40
 
 # Event → (action, scope). What is not here is told to nobody: likes, access requests, follows, runs.
@@ -54,18 +50,6 @@ _WITH_COMMENT = (
     EventTag.DISCUSSION_EDIT,
     EventTag.DISCUSSION_HIDE,
 )
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What an event is about: exactly one repo or one bucket, with every id it goes by in this event."""
-
-    namespace: Namespace
-    type: str
-    private: bool
-    repo: Repo | None = None
-    bucket: Bucket | None = None
-    names: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True)
@@ -129,7 +113,7 @@ def notice(event: Event, subject: Subject) -> Notice:
 
 def _repo_payload(event: Event, subject: Subject, action: str, scope: str) -> dict[str, Any]:
     told = {"action": action, "scope": scope}
-    payload: dict[str, Any] = {"event": told, "repo": _thing(subject, with_head=True)}
+    payload: dict[str, Any] = {"event": told, "repo": thing_json(subject, with_head=True)}
     if action == "move":
         payload["movedTo"] = {"name": payload["repo"]["name"], "owner": payload["repo"]["owner"]}
         payload["repo"]["name"] = _old_name(event) or payload["repo"]["name"]
@@ -139,26 +123,6 @@ def _repo_payload(event: Event, subject: Subject, action: str, scope: str) -> di
     if scope == "repo.content" and subject.repo is not None:
         payload["updatedRefs"] = _updated_refs(event, subject.repo)
     return payload
-
-
-def _thing(subject: Subject, *, with_head: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "type": subject.type,
-        "private": subject.private,
-        "owner": {"id": str(subject.namespace.user_id or subject.namespace.organization_id)},
-    }
-    if subject.repo is not None:
-        repo = subject.repo
-        found |= {"name": repo.repo_id, "id": repo.uuid.hex[:24]}
-        found["url"] = _urls(repo.get_absolute_url(), _api_path(repo))
-        if with_head:
-            tags = [row.text for row in repo.tag_rows.all()[:MAX_TAGS]]
-            found |= {"headSha": repo.head_oid or None, "tags": tags}
-    elif subject.bucket is not None:
-        name = f"{subject.namespace.name}/{subject.bucket.name}"
-        found |= {"name": name, "id": subject.bucket.uuid.hex[:24]}
-        found["url"] = _urls(f"/buckets/{name}", f"/api/buckets/{name}")
-    return found
 
 
 def _updated_refs(event: Event, repo: Repo) -> list[dict[str, str | None]]:
@@ -195,61 +159,16 @@ def _oid(oid: str | None) -> str | None:
 
 
 def _discussion_payload(event: Event, subject: Subject, action: str, scope: str) -> dict[str, Any]:
-    payload = {"event": {"action": action, "scope": scope}, "repo": _thing(subject, with_head=False)}
+    payload = {"event": {"action": action, "scope": scope}, "repo": thing_json(subject, with_head=False)}
     rows = Discussion.objects.filter(repo=subject.repo, num=event.data.get("num"))
     discussion = rows.select_related("author").first()
     if discussion is None or subject.repo is None:
         return payload
-    payload["discussion"] = _discussion(discussion, subject.repo)
+    payload["discussion"] = discussion_json(discussion, subject.repo)
     comments = discussion.events.select_related("author").filter(type="comment")
     comment = comments.filter(uuid=event.data.get("event")).first() if event.data.get("event") else None
     if comment is None and event.tag == EventTag.DISCUSSION_OPEN:
         comment = comments.order_by("pk").first()
     if comment is not None and event.tag in _WITH_COMMENT:
-        payload["comment"] = _comment(comment, discussion)
+        payload["comment"] = comment_json(comment, discussion)
     return payload
-
-
-def _discussion(discussion: Discussion, repo: Repo) -> dict[str, Any]:
-    page = discussion.get_absolute_url()
-    found: dict[str, Any] = {
-        "id": f"{discussion.pk:024x}",
-        "num": discussion.num,
-        "title": discussion.title,
-        "url": _urls(page, f"{_api_path(repo)}/discussions/{discussion.num}"),
-        "status": discussion.status,
-        "author": {"id": _person_id(discussion.author)},
-        "isPullRequest": discussion.is_pull_request,
-        "pinned": discussion.is_pinned,
-    }
-    if discussion.is_pull_request:
-        found["changes"] = {"base": f"refs/heads/{discussion.target_branch or repo.default_branch}"}
-        if discussion.merge_oid:
-            found["changes"]["mergeCommitId"] = discussion.merge_oid
-    return found
-
-
-def _comment(comment: DiscussionEvent, discussion: Discussion) -> dict[str, Any]:
-    hidden = comment.hidden_at is not None
-    page = f"{settings.HUB_PUBLIC_URL}{discussion.get_absolute_url()}#{comment.uuid.hex}"
-    found: dict[str, Any] = {
-        "id": comment.uuid.hex,
-        "author": {"id": _person_id(comment.author)},
-        "hidden": hidden,
-        "url": {"web": page},
-    }
-    if not hidden:
-        found["content"] = comment.body[:MAX_COMMENT_CHARACTERS]
-    return found
-
-
-def _person_id(user: User | None) -> str:
-    return str(user.pk) if user is not None else ""
-
-
-def _api_path(repo: Repo) -> str:
-    return f"/api/{repo.repo_type}s/{repo.repo_id}"
-
-
-def _urls(page: str, api: str) -> dict[str, str]:
-    return {"web": f"{settings.HUB_PUBLIC_URL}{page}", "api": f"{settings.HUB_PUBLIC_URL}{api}"}

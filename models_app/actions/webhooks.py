@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from models_app.actions.webhook_payloads import Notice, Subject, is_told, notice, subject_of
+from models_app.actions.webhook_payloads import Notice, is_told, notice, subject_of
+from models_app.actions.webhook_things import Subject
 from models_app.models import (
     DeliveryStatus,
     Event,

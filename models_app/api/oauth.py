@@ -10,7 +10,7 @@ from django.http import HttpResponseBase, JsonResponse
 from django.urls import URLPattern, path
 from rest_framework.request import Request
 
-from accounts import device, throttle
+from accounts import device, logins, throttle
 from models_app.api.wire import HubAPIView, RateLimited, WireError, error_response, public_url, read_limited
 
 _MAX_BODY_BYTES = 32 * 1024
@@ -24,7 +24,7 @@ class _OAuthView(HubAPIView):
     """Refusals have OAuth's shape: `{"error": code, "error_description": sentence}` with 400."""
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
-        if isinstance(exc, device.OAuthError):
+        if isinstance(exc, logins.OAuthError):
             return _refusal(400, exc.code, exc.description)
         if isinstance(exc, WireError) and not isinstance(exc, RateLimited):
             return _refusal(exc.status, "invalid_request", exc.message)
@@ -77,17 +77,17 @@ class Token(_OAuthView):
         )
 
 
-def _grant(kind: str, fields: dict[str, str]) -> device.Grant:
+def _grant(kind: str, fields: dict[str, str]) -> logins.Grant:
     client_id = fields.get("client_id", "")
     if kind == _DEVICE_GRANT:
         return device.redeem(device_code=fields.get("device_code", ""), client_id=client_id)
     if kind == "refresh_token":
-        return device.refresh(refresh_token=fields.get("refresh_token", ""), client_id=client_id)
+        return logins.refresh(refresh_token=fields.get("refresh_token", ""), client_id=client_id)
     if kind == _EXCHANGE_GRANT:
         text = "This hub does not exchange CI identity tokens: set HF_TOKEN to an access token made under "
-        raise device.OAuthError("unsupported_grant_type", f"{text}{public_url('/settings/tokens')}.")
+        raise logins.OAuthError("unsupported_grant_type", f"{text}{public_url('/settings/tokens')}.")
     known = f"{_DEVICE_GRANT} and refresh_token"
-    raise device.OAuthError("unsupported_grant_type", f"This hub knows the grant types {known} only.")
+    raise logins.OAuthError("unsupported_grant_type", f"This hub knows the grant types {known} only.")
 
 
 def _fields(request: Request) -> dict[str, str]:

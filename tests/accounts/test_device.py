@@ -12,12 +12,12 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from accounts import device, throttle
+from accounts import device, logins, throttle
 from accounts.models import AccessToken, DeviceCode, DeviceLogin, DeviceStatus, User
 from accounts.tokens import find_token
 
 pytestmark = pytest.mark.django_db
-CLIENT = device.STOCK_CLIENT
+CLIENT = logins.STOCK_CLIENT
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
