@@ -13,6 +13,7 @@ from models_app.models import Bucket, BucketFile, LargeFile, Repo, RepoFile
 Place = Repo | Bucket
 
 _BATCH = 900
+_LATEST = 4
 
 
 def held_by(place: Place) -> QuerySet[LargeFile]:
@@ -49,6 +50,25 @@ def xet_hashes(place: Place, sha256s: Iterable[str]) -> dict[str, str]:
         rows = held_by(place).filter(sha256__in=wanted[start : start + _BATCH], size__gt=0)
         found.update(rows.values_list("sha256", "xet_hash"))
     return found
+
+
+def latest_files(actor: Actor, place: Place, *, least: int) -> list[int]:
+    """Keys of the files of at least `least` bytes that came last, newest first: a few of this place, then of
+    what the actor may read in their own namespaces."""
+    here: QuerySet[BucketFile] | QuerySet[RepoFile]
+    if isinstance(place, Bucket):
+        here = BucketFile.objects.filter(bucket=place).order_by("-uploaded_at", "-pk")
+    else:
+        here = RepoFile.objects.filter(repo=place).order_by("-first_seen_at", "-pk")
+    own = Repo.objects.visible_to(actor).filter(
+        disabled_at__isnull=True, namespace_id__in=[] if actor.is_scoped else _namespaces(actor)
+    )
+    theirs = RepoFile.objects.filter(repo__in=own).order_by("-first_seen_at", "-pk")
+    found: dict[int, None] = {}
+    for rows in (here, theirs):
+        big = rows.filter(file__size__gte=least)
+        found.update(dict.fromkeys(big.values_list("file_id", flat=True)[:_LATEST]))
+    return list(found)
 
 
 def _namespaces(actor: Actor) -> Sequence[int]:

@@ -12,7 +12,7 @@ from django.utils.crypto import salted_hmac
 from accounts.actor import Actor
 from models_app.actions.content import touch_xorbs
 from models_app.files import xorb_store
-from models_app.large_files import Place, readable_by
+from models_app.large_files import Place, latest_files, readable_by
 from models_app.models import Chunk, FileTerm, Xorb
 from models_app.storage.xet.hashing import hash_from_text, hash_to_text
 from models_app.storage.xet.lookup import LookupXorb, keyed, lookup_shard
@@ -20,6 +20,9 @@ from models_app.storage.xet.xorb import unpack_table
 
 # A look-up tells of about this many chunks, of 64 KiB each on the average; clients ask again further on.
 MAX_CHUNKS_TOLD = 100_000
+MAX_CHUNKS_HINTED = 20_000
+MAX_FILES_HINTED = 8
+_HINTED_BYTES = 1024**2
 # Collection keeps xorbs longer than this after the touch below, so what is told stays true as long as it is
 # kept.
 _VALID_DAYS = 3
@@ -37,19 +40,33 @@ def lookup_of_chunk(actor: Actor, *, place: Place, chunk: bytes) -> bytes | None
     Marks the xorbs as used.
     """
     term = _readable_term(actor, place, chunk)
-    if term is None:
-        return None
+    return _shard(_containers_from(term), MAX_CHUNKS_TOLD) if term else None
+
+
+def lookup_of_latest(actor: Actor, *, place: Place) -> bytes | None:
+    """The same of what was uploaded last to this place and to the actor's own namespaces; None for nothing.
+
+    For an upload whose first chunk is unknown: clients ask about one chunk in a thousand, so a checkpoint
+    that differs from the last one in its header only would be sent for the most part.
+    """
+    ranges: dict[str, list[_ChunkRange]] = {}
+    for file in latest_files(actor, place, least=_HINTED_BYTES)[:MAX_FILES_HINTED]:
+        terms = FileTerm.objects.filter(file=file).order_by("index")
+        for container, start, end in terms.values_list("xorb_id", "chunk_start", "chunk_end"):
+            ranges.setdefault(container, []).append((start, end))
+    return _shard(list(ranges.items()), MAX_CHUNKS_HINTED)
+
+
+def _shard(containers: Sequence[tuple[str, Sequence[_ChunkRange]]], limit: int) -> bytes | None:
+    """The containers' tables, as far as the ranges show them, until about `limit` chunks are told."""
     key = _secret("key")
     told: list[LookupXorb] = []
-    left = MAX_CHUNKS_TOLD
-    containers = _containers_from(term)
     for container, ranges in containers:
-        if left <= 0:
+        if sum(len(table.chunks) for table in told) >= limit:
             break
         table = _told_table(container, ranges, key)
         if table.chunks:
             told.append(table)
-            left -= len(table.chunks)
     if not told:
         return None
     touch_xorbs([hash_to_text(xorb.hash) for xorb in told])

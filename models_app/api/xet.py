@@ -87,11 +87,11 @@ def living_reader(data: dict[str, Any], need: Level = Level.READ) -> tuple[Actor
     if "b" not in data:
         actor, repo = living(data["u"], data["t"], data["r"])
         return actor, check_repo(actor, repo, need)
-    actor = _living_actor(data["u"], data["t"])
+    bearer = _living_actor(data["u"], data["t"])
     bucket = Bucket.objects.select_related("namespace").filter(pk=data["b"]).first()
-    if actor is None or bucket is None:
+    if bearer is None or bucket is None:
         raise _gone()
-    return actor, check_bucket(actor, bucket, need)
+    return bearer, check_bucket(bearer, bucket, need)
 
 
 def living(user_pk: int | None, token_pk: int | None, repo_pk: int) -> tuple[Actor, Repo]:

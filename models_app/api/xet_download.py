@@ -7,16 +7,19 @@ of that file: what else lies in the same container stays shut (decisions 0004 an
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
-from models_app.actions.dedup import lookup_of_chunk
+from accounts.auth import bearer_text
+from models_app.actions.dedup import lookup_of_chunk, lookup_of_latest
 from models_app.api.wire import HubAPIView, WireError, error_response, public_url
-from models_app.api.xet import CAS, read_ticket
+from models_app.api.xet import CAS, TICKET_SECONDS, read_ticket
 from models_app.api.xet_links import Linker, asked_range, linker
 from models_app.files import reconstruction_of
 from models_app.large_files import held_by
@@ -116,14 +119,26 @@ def _bytes_json(run: FetchRange) -> _Json:
 
 class ChunkLookup(HubAPIView):
     """GET /cas/{gen}/v1/chunks/{prefix}/{hash}: a shard of what lies beside this chunk, so that an upload can
-    leave out what is here already; 404 unless the actor may read a file that holds it."""
+    leave out what is here already.
+
+    Where the actor may read no file that holds it, once for each ticket a shard of what they or this place
+    had last, else 404.
+    """
 
     def get(self, request: HttpRequest, generation: int, prefix: str, name: str) -> HttpResponse:
         actor, place = read_ticket(request, "read")
         shard = lookup_of_chunk(actor, place=place, chunk=_raw_hash(name))
+        if shard is None and actor.user is not None and _is_first_miss(request):
+            shard = lookup_of_latest(actor, place=place)
         if shard is None:
             raise WireError(404, "No file that you may read holds this chunk.")
         return HttpResponse(shard, content_type="application/octet-stream")
+
+
+def _is_first_miss(request: HttpRequest) -> bool:
+    """Once for each ticket: the client keeps what it was told, and a hint is no small answer."""
+    ticket = hashlib.sha256((bearer_text(request) or "").encode()).hexdigest()
+    return cache.add(f"xet-first-miss:{ticket}", True, TICKET_SECONDS)
 
 
 def _raw_hash(name: str) -> bytes:

@@ -59,3 +59,14 @@ def test_nobody_learns_what_a_private_repo_holds(hub: LiveHub, unique: str, tmp_
     assert _upload(hub, "alice", f"alice/{unique}", secret, tmp_path / "one") >= len(secret)
     assert _upload(hub, "carol", f"carol/{unique}", secret, tmp_path / "two") >= len(secret)
     assert _upload(hub, "alice", f"alice/{unique}-2", secret, tmp_path / "three") == 0
+
+
+def test_a_changed_first_layer_costs_no_more(hub: LiveHub, unique: str, tmp_path: Path) -> None:
+    """No client asks about a chunk that it knows the hub to lack; the hub says what came last instead."""
+    base = RNG.bytes(30_000_000)
+    hub.api("alice").create_repo(f"alice/{unique}", private=True)
+    assert _upload(hub, "alice", f"alice/{unique}", base, tmp_path / "one") > len(base)
+    hub.api("alice").create_repo(f"alice/{unique}-next", private=True)
+    child = RNG.bytes(HEAD_BYTES) + base[HEAD_BYTES:]
+    sent = _upload(hub, "alice", f"alice/{unique}-next", child, tmp_path / "two")
+    assert sent < HEAD_BYTES + 3 * 131_072

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.actor import Actor
 from accounts.models import User
-from models_app.actions.dedup import lookup_of_chunk
+from models_app.actions.dedup import lookup_of_chunk, lookup_of_latest
 from models_app.models import FileTerm, Xorb
 from models_app.storage.xet.hashing import chunk_hash, hash_to_text
 from tests.models_app.actions.xet_world import make_repo, send_shard, send_xorb, upload
@@ -108,3 +108,15 @@ def test_what_is_told_is_kept_for_as_long_as_clients_remember_it(alice: User) ->
     assert made <= timezone.now().timestamp() < expires <= timezone.now().timestamp() + 3 * 86_400
     Xorb.objects.update(chunk_table=b"")
     assert lookup_of_chunk(Actor(alice), place=repo, chunk=chunk_hash(cut(data)[0])) is None
+
+
+def test_the_latest_files_are_a_hint_for_those_who_own_them(alice: User, bob: User) -> None:
+    chunks = [RNG.bytes(100_000) for _ in range(12)]
+    xorb, _ = send_xorb(alice, chunks)
+    mine = make_repo(alice, "mine", private=True)
+    send_shard(alice, mine, make_shard(chunks, xorb, _sha256(chunks)))
+    for place in (mine, make_repo(alice, "new")):
+        shard = lookup_of_latest(Actor(alice), place=place)
+        assert shard is not None
+        assert [raw for raw, _ in _told(shard)[xorb]] == _keyed(shard, chunks)
+    assert lookup_of_latest(Actor(bob), place=make_repo(bob)) is None

@@ -317,4 +317,16 @@ def test_a_chunk_is_known_to_those_who_may_read_a_file_with_it(
     Repo.objects.filter(pk=repo.pk).update(gated="manual")
     assert ask(client, by_token(carol), hers, path).status_code == 404
     assert ask(client, by_token(alice), repo, "v1/chunks/default/nonsense").status_code == 400
-    assert ask(client, by_token(alice), repo, "v1/chunks/default/" + "1" * 64).status_code == 404
+
+
+def test_a_ticket_gets_one_hint(
+    client: Client, alice: User, carol: User, repo: Repo, file: LargeFile
+) -> None:
+    unknown = cas("v1/chunks/default/" + "1" * 64)
+    for actor, place, statuses in (
+        (by_token(alice), repo, [200, 404]),
+        (by_token(alice), repo_of(alice, "new"), [200, 404]),
+        (by_token(carol), repo_of(carol, "hers"), [404, 404]),
+    ):
+        headers = {"Authorization": f"Bearer {mint_ticket(actor, place, 'write')}"}
+        assert [client.get(unknown, headers=headers).status_code for _ in range(2)] == statuses
