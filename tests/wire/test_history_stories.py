@@ -161,3 +161,40 @@ def test_a_comparison_is_a_diff(hub: LiveHub, repo_id: str) -> None:
     answer = httpx2.get(f"{hub.url}/api/models/{repo_id}/compare/main..nope")
     assert (answer.status_code, answer.headers["X-Error-Code"]) == (404, "RevisionNotFound")
     assert httpx2.get(f"{hub.url}/api/models/{repo_id}/compare/main").status_code == 400
+
+
+def test_pull_requests_are_squashed_and_keep_their_own_files(hub: LiveHub, repo_id: str) -> None:
+    api = hub.api()
+    put(hub, repo_id, "file.txt", b"content")
+    pr = api.create_pull_request(repo_id, title="Squash on a pull request")
+    put(hub, repo_id, "file.txt", b"another", revision=pr.git_reference)
+    put(hub, repo_id, "lfs_file_PR.bin", b"LFS content PR", revision=pr.git_reference)
+    put(hub, repo_id, "lfs_file.bin", b"LFS content")
+    assert {(file.filename, file.ref) for file in api.list_lfs_files(repo_id)} == {
+        ("lfs_file.bin", "refs/heads/main"),
+        ("lfs_file_PR.bin", pr.git_reference),
+    }
+    api.super_squash_history(repo_id, branch=pr.git_reference)
+    (only,) = api.list_repo_commits(repo_id, revision=pr.git_reference)
+    assert only.title == f"Super-squash branch '{pr.git_reference}' using huggingface_hub"
+    assert len(api.list_repo_commits(repo_id)) == 3
+    on_main = [file for file in api.list_lfs_files(repo_id) if file.ref == "refs/heads/main"]
+    api.permanently_delete_lfs_files(repo_id, on_main)
+    assert [file.filename for file in api.list_lfs_files(repo_id)] == ["lfs_file_PR.bin"]
+    assert set(api.list_repo_files(repo_id)) == {".gitattributes", "file.txt"}
+    assert set(api.list_repo_files(repo_id, revision=pr.git_reference)) == {
+        ".gitattributes", "file.txt", "lfs_file_PR.bin",
+    }  # fmt: skip
+    copy = api.duplicate_repo(repo_id, f"{repo_id}-copy").repo_id
+    refs = api.list_repo_refs(copy, include_pull_requests=True)
+    assert refs.pull_requests == []
+    assert list(api.list_lfs_files(copy)) == []
+
+
+def test_talk_follows_a_repo_that_moves(hub: LiveHub, repo_id: str) -> None:
+    api = hub.api()
+    num = api.create_discussion(repo_id, title="Before the move").num
+    api.move_repo(repo_id, f"{repo_id}-new")
+    assert api.get_discussion_details(repo_id, num).title == "Before the move"
+    assert api.comment_discussion(repo_id, num, comment="Still here").content == "Still here"
+    assert [found.num for found in api.get_repo_discussions(f"{repo_id}-new")] == [num]
