@@ -1,6 +1,7 @@
 """`python -m tests.property.kills --times 300`: kill the web process at random moments of uploads, and look.
 
-Each round sends a few files by one road (Xet, LFS, a plain commit), kills the whole web with SIGKILL at a
+Each round sends a few files by one road (Xet, LFS, a plain commit), kills the serving process (every tenth
+time its master too) with SIGKILL at a
 moment drawn from the time the road takes, starts it again, and checks: the branch holds the old files or all
 of the new ones; every file of every commit has its SHA-256; the database and the repository are sound; and
 the same upload then works.
@@ -30,7 +31,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.live import LiveHub, make_hub
+from tests.live import ROOT, LiveHub, free_port, hub_environment, wait_until_up
 from tests.models_app.storage.xet_samples import cut, make_shard, make_xorb
 
 # A repo is given up for a new one when it has so many files, so that reading all of them stays quick.
@@ -42,11 +43,42 @@ class Refused(Exception):
     """The hub answered, and not with a 200."""
 
 
+class KillableHub(LiveHub):
+    """A hub whose master process has everything loaded: a killed worker is replaced within milliseconds."""
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "gunicorn", "hub.wsgi", "--bind", f"127.0.0.1:{self.port}"]
+        command += ["--preload", "--workers", "1", "--worker-class", "gthread", "--threads", "8"]
+        command += ["--log-level", "critical", "--no-control-socket"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=self.environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+            )
+        wait_until_up(self.url, self.process, self.log)
+
+    def kill_worker(self) -> None:
+        """SIGKILL to the process that serves, and wait for its successor."""
+        assert self.process is not None
+        pid = self.process.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        wait_until_up(self.url, self.process, self.log)
+
+    def kill_all(self) -> None:
+        """SIGKILL to master and worker at once, and a new start."""
+        assert self.process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+        self.start()
+
+
 @dataclass
 class World:
     """One hub, alice's repo in it, and what each of its files must be."""
 
-    hub: LiveHub
+    hub: KillableHub
     rng: random.Random
     repo_id: str = ""
     files: dict[str, str] = field(default_factory=dict)
@@ -153,14 +185,6 @@ def draw_files(world: World, size: int) -> dict[str, bytes]:
     return files
 
 
-def kill(hub: LiveHub) -> None:
-    """SIGKILL to master and workers at once: nobody gets to clean up."""
-    assert hub.process is not None
-    with suppress(ProcessLookupError):
-        os.killpg(hub.process.pid, signal.SIGKILL)
-    hub.process.wait(30)
-
-
 def one_round(world: World, road: str, usual: dict[str, float]) -> None:
     """Send, kill, restart, check, send again."""
     send, size = ROADS[road]
@@ -177,11 +201,13 @@ def one_round(world: World, road: str, usual: dict[str, float]) -> None:
     thread = threading.Thread(target=sending)
     thread.start()
     time.sleep(world.rng.uniform(0, usual[road]))
-    kill(world.hub)
+    if world.counts["kills"] % 10 == 9:
+        world.hub.kill_all()
+    else:
+        world.hub.kill_worker()
     thread.join(90)
     assert outcome, "the sender hangs"
     assert not isinstance(outcome[0], Refused), outcome[0]
-    world.hub.start()
     is_new = check_state(world, files)
     assert is_new or outcome[0] is not None, "the hub said yes and has forgotten"
     world.counts[f"{road}: {'new' if is_new else 'old'} state"] += 1
@@ -280,9 +306,18 @@ def measure(world: World) -> dict[str, float]:
     return usual
 
 
+def make_killable(data_dir: Path) -> KillableHub:
+    """As tests.live.make_hub."""
+    hub = KillableHub(data_dir, free_port())
+    hub.environment = hub_environment(data_dir, hub.url)
+    hub.provision()
+    hub.start()
+    return hub
+
+
 def run(data_dir: Path, times: int, seed: int, say: Callable[[str], None]) -> Counter[str]:
     """So many kills on a hub of its own; what happened, by count. AssertionError tells what broke."""
-    world = World(make_hub(data_dir), random.Random(seed))
+    world = World(make_killable(data_dir), random.Random(seed))
     try:
         world.new_repo()
         usual = measure(world)
