@@ -108,7 +108,7 @@ def note_commits(actor: Actor, repo: Repo, *, ref: str, old: str | None, new: st
     store = git_store(repo)
     known = [oid for oid in (old, store.ref_oid(f"refs/heads/{discussion.target_branch}")) if oid]
     told = [
-        add_event(actor, discussion, "commit", subject=commit.title[:1000], oid=commit.oid)
+        add_event(actor, discussion, "commit", subject=commit.title.replace("\0", "")[:1000], oid=commit.oid)
         for commit in new_commits(store, new, known, MAX_COMMITS_TOLD)
     ]
     last = told[-1].uuid.hex if told else ""
