@@ -13,8 +13,8 @@ def diff_text(store: GitStore, old: str, new: str, limit: int = MAX_DIFF_BYTES) 
     """A unified diff from commit `old` to commit `new`, of at most about `limit` bytes; one that is cut ends
     with a line that says so. Large files appear as their pointers."""
     repository = store.repository
-    trees = [repository[oid].peel(pygit2.Tree) for oid in (old, new)]
-    diff = repository.diff(*trees)
+    before, after = (repository[oid].peel(pygit2.Tree) for oid in (old, new))
+    diff = before.diff_to_tree(after)
     diff.find_similar()
     parts: list[bytes] = []
     room = limit
