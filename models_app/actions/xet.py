@@ -10,6 +10,7 @@ from django.conf import settings
 from accounts.actor import Actor
 from models_app.access import LoginRequired
 from models_app.actions.content import (
+    ContentGone,
     ContentMismatch,
     NewFile,
     UnknownContent,
@@ -18,10 +19,12 @@ from models_app.actions.content import (
     keep_files,
     keep_xorb,
     locate,
+    sha256_of,
     touch_xorbs,
 )
+from models_app.actions.contributions import note_contribution
 from models_app.files import xorb_store
-from models_app.models import LargeFile, Repo, Xorb
+from models_app.models import Bucket, LargeFile, Repo, Xorb
 from models_app.storage.streams import read_pieces
 from models_app.storage.xet.hashing import Node, file_hash, hash_from_text, hash_to_text, verification_hash
 from models_app.storage.xet.shard import MAX_SHARD_BYTES, ShardError, ShardFile, ShardTerm, parse_shard
@@ -64,14 +67,46 @@ def register_shard(actor: Actor, *, repo: Repo, body: IO[bytes], length: int) ->
     prove that the caller holds the chunks, whoever uploaded them.
     """
     _need_user(actor)
+    files = _told_files(body, length, named=True)
+    count = _keep_proven(repo, files)
+    note_contribution(actor, repo, [file.sha256 for file in files])
+    return count
+
+
+def register_bucket_shard(actor: Actor, *, bucket: Bucket, body: IO[bytes], length: int) -> int:
+    """Give `bucket` the files a shard describes: as `register_shard`, but clients leave the SHA-256 out."""
+    _need_user(actor)
+    return _keep_proven(bucket, _told_files(body, length, named=False))
+
+
+def _keep_proven(place: Repo | Bucket, files: Sequence[ShardFile]) -> int:
+    try:
+        return keep_files(place, checked_files(files))
+    except ContentGone:
+        # The collector has just taken a file nobody referred to: now it counts as one never seen.
+        return keep_files(place, checked_files(files))
+
+
+def _told_files(body: IO[bytes], length: int, *, named: bool) -> list[ShardFile]:
+    """What the shard says, bounded; its files may come without a SHA-256 where `named` is False."""
     if length > MAX_SHARD_BYTES:
         raise ShardError(f"A shard has at most {MAX_SHARD_BYTES} bytes; this one announces {length}.")
-    files = list({file.sha256: file for file in parse_shard(b"".join(read_pieces(body, length)))}.values())
+    told = parse_shard(b"".join(read_pieces(body, length)), named=named)
+    # Told twice is told once; a file without a SHA-256 goes by its Xet hash.
+    files = list({file.sha256 or file.file_hash: file for file in told}.values())
     _check_sizes(files)
+    return files
+
+
+def checked_files(files: Sequence[ShardFile]) -> list[NewFile]:
+    """The files, everything their shard says about them found true; raises what `register_shard` raises.
+
+    A missing SHA-256 is computed here.
+    """
     tables = _Tables(files)
-    proven = [new for group in _groups(files) for new in _prove_group(group, tables)]
+    # Before the reading, which takes long: what is in use is not collected.
     touch_xorbs(tables.names)
-    return keep_files(repo, proven)
+    return [new for group in _groups(files) for new in _prove_all(group, tables)]
 
 
 class _Tables:
@@ -98,7 +133,7 @@ class _Tables:
         if xorb not in self._kept:
             name = hash_to_text(xorb)
             packed = Xorb.objects.filter(pk=name).values_list("chunk_table", flat=True).first()
-            if packed is None:
+            if not packed:  # never seen, collected, or no longer vouched for
                 raise UnknownContent(f"Xorb {name} is not stored here; please upload its bytes again.")
             if len(self._kept) == _CACHED_TABLES:
                 del self._kept[next(iter(self._kept))]
@@ -131,6 +166,29 @@ def _groups(files: Sequence[ShardFile]) -> Iterator[list[ShardFile]]:
             group, chunks = [], 0
     if group:
         yield group
+
+
+def _prove_all(files: Sequence[ShardFile], tables: _Tables) -> Iterator[NewFile]:
+    yield from _prove_group([file for file in files if file.sha256], tables)
+    yield from _name_group([file for file in files if not file.sha256], tables)
+
+
+def _name_group(files: Sequence[ShardFile], tables: _Tables) -> Iterator[NewFile]:
+    """As `_prove_group`, for files whose SHA-256 nobody told: it is read off the stored chunks."""
+    nodes = {file.file_hash: _nodes(file, tables) for file in files}
+    names = {hash_to_text(raw): raw for raw in nodes}
+    known = dict(LargeFile.objects.filter(xet_hash__in=list(names)).values_list("xet_hash", "sha256"))
+    places = find_chunks(raw for name in names if name not in known for raw, _ in nodes[names[name]])
+    for file in files:
+        xet_hash = hash_to_text(file.file_hash)
+        if xet_hash in known:
+            yield NewFile(known[xet_hash], xet_hash, file.size, None)
+            continue
+        terms = locate(nodes[file.file_hash], places)
+        sha256 = sha256_of(terms)
+        # A file cut otherwise than the stored one of the same content keeps the stored terms.
+        stored = LargeFile.objects.filter(sha256=sha256).exists()
+        yield NewFile(sha256, xet_hash, file.size, None if stored else terms)
 
 
 def _prove_group(files: Sequence[ShardFile], tables: _Tables) -> Iterator[NewFile]:
