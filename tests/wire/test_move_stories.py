@@ -43,6 +43,9 @@ def test_the_old_id_goes_on_working(hub: LiveHub, unique: str, repo_id: str, tmp
     assert Path(api.hf_hub_download(repo_id, "config.json")).read_bytes() == b"{}"
     done = api.upload_file(path_or_fileobj=os.urandom(50_000), path_in_repo="w.bin", repo_id=repo_id)
     assert api.list_repo_commits(new)[0].commit_id == done.oid
+    text = b"a line of text\n" * 600_000  # nine megabytes, sent whole before the answer is looked at
+    api.upload_file(path_or_fileobj=text, path_in_repo="long.txt", repo_id=repo_id)
+    assert Path(api.hf_hub_download(repo_id, "long.txt")).read_bytes() == text
     clone = tmp_path / "clone"
     subprocess.run(
         ["git", "clone", "-q", f"{hub.url}/{repo_id}", str(clone)],
