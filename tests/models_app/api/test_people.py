@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from models_app.models import Event, Follow, Like, Repo
+from models_app.models import Discussion, Event, Follow, Like, Repo
 from tests.models_app.api.people import caller, pages
 from tests.models_app.people import organization, repo_of
 
@@ -140,3 +140,13 @@ def test_the_quick_search_finds_a_few_of_everything(alice: User, bob: User, caro
     assert only["modelsCount"] == 3
     assert caller(None).status("GET", "/api/quicksearch?q=x&type=paper") == 400
     assert caller(None)("GET", "/api/quicksearch?q=%00").json()["models"] == []
+
+
+def test_discussions_are_counted_where_the_reader_may_know_of_them(alice: User, carol: User) -> None:
+    for count, private in enumerate((False, True)):
+        repo = repo_of(alice, f"r{count}", private=private)
+        Discussion.objects.create(repo=repo, num=1, title="Why?", author=alice)
+    counts = [
+        caller(who)("GET", "/api/users/alice/overview").json()["numDiscussions"] for who in (alice, carol)
+    ]
+    assert counts == [2, 1]
