@@ -90,6 +90,27 @@ class TestMatching:
             {"ref": "refs/tags/t", "oldSha": "2" * 40, "newSha": None},
         ]
 
+    def test_buckets_are_told_of_to_who_names_them(self, alice: User, bob: User) -> None:
+        from models_app.actions.buckets import change_bucket, create_bucket, delete_bucket, move_bucket
+
+        named, moved, owner = (
+            hook(bob, "bucket:alice/pail"),
+            hook(bob, "bucket:alice/tub"),
+            hook(bob, "user:alice"),
+        )
+        own = hook(alice, "bucket:alice/tub")
+        bucket = create_bucket(session(alice), namespace="alice", name="pail", private=False)
+        bucket = move_bucket(session(alice), bucket=bucket, namespace="alice", name="tub")
+        change_bucket(session(alice), bucket=bucket, private=True)
+        delete_bucket(session(alice), bucket=bucket)
+        assert told(named) == [("repo", "create"), ("repo", "move")]
+        assert told(moved) == [("repo", "move")]  # then it was private
+        assert told(own) == [("repo", "move"), ("repo.config", "update"), ("repo", "delete")]
+        assert told(owner) == []
+        move = own.deliveries.order_by("pk")[0].payload
+        assert (move["repo"]["type"], move["repo"]["name"]) == ("bucket", "alice/pail")
+        assert move["movedTo"]["name"] == "alice/tub"
+
     def test_a_thousand_a_day(self, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(webhooks, "MAX_A_DAY", 1)
         listening = hook(alice, "user:alice")
