@@ -133,7 +133,9 @@ class Run:
         self.parameters = [item for group in groups for item in group["params"]]
         self.head_step = self._head_step()
         # Short steps are taken many between two looks at the clock and at the hub: some milliseconds' worth.
-        self.stretch = max(1, STRETCH_IMAGES // self.step_images) if self.head_step else 1
+        # Not where every single step is to be told.
+        short = self.head_step is not None and report_seconds > 0
+        self.stretch = max(1, STRETCH_IMAGES // self.step_images) if short else 1
         self.learning = model.changed_state(prepared.network)
         self.best: dict[str, Tensor] = {}
         self.progress = Progress()

@@ -77,7 +77,8 @@ class HeadStep:
     def run(self, order: Tensor, size: int, lrs: Sequence[float] = ()) -> None:
         """One update for every `size` rows of `order`, the last one for what is left, with these rates."""
         whole = len(order) // size * size
-        self._run(order[:whole], size, lrs)
+        if whole:
+            self._run(order[:whole], size, lrs)
         if whole < len(order):
             self._run(order[whole:], len(order) - whole, lrs[whole // size :])
 

@@ -22,7 +22,8 @@ class Reporter(Protocol):
         """Numbers at `step`: train/loss, train/accuracy, val/loss, val/accuracy, val/macro_f1, lr."""
 
     def check(self) -> None:
-        """Called at every step border; raises `Canceled` or `Interrupted` to stop the run."""
+        """Called between steps, or every few milliseconds of short ones; raises `Canceled` or `Interrupted`
+        to stop the run."""
 
 
 class SilentReporter:

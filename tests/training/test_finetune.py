@@ -109,6 +109,23 @@ def test_cached_features_resume_too(base: Path, images: Path, tmp_path: Path) ->
     assert_same_weights(run(given, base, images, tmp_path / "cut"), expected)
 
 
+def test_steps_taken_many_at_once_are_the_same_steps(
+    base: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = recipe(strategy={"kind": "head"})
+    expected = run(given, base, images, tmp_path / "single")
+    monkeypatch.setattr("training.finetune.STRETCH_IMAGES", 3 * given.optim.batch_size)
+    listener = Listener()
+    many = run(given, base, images, tmp_path / "many", listener, report_seconds=1e-9)
+    assert [step for step, _ in listener.losses()][:2] == [3, 6]
+    assert_same_weights(many, expected)
+    assert [row["val/accuracy"] for row in many.history] == [row["val/accuracy"] for row in expected.history]
+    with pytest.raises(Interrupted):
+        run(given, base, images, tmp_path / "cut", Listener(2, Interrupted()), report_seconds=1e-9)
+    assert (tmp_path / "cut" / CHECKPOINT).exists()
+    assert_same_weights(run(given, base, images, tmp_path / "cut", report_seconds=1e-9), expected)
+
+
 def test_a_checkpoint_of_another_recipe_is_left_alone(base: Path, images: Path, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run(recipe(), base, images, tmp_path, Listener(3, Interrupted()))

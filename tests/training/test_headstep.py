@@ -92,6 +92,26 @@ def test_the_optimizers_state_is_its_own_and_can_be_taken_over() -> None:
     assert {float(state["step"]) for state in other.state.values()} == {20.0}
 
 
+def test_many_steps_at_once_are_the_same_steps() -> None:
+    inputs, targets, head = features()
+    twin = copy.deepcopy(head)
+    mine, theirs = OPTIMIZERS["adamw"](groups_of(head)), OPTIMIZERS["adamw"](groups_of(twin))
+    for group in (*mine.param_groups, *theirs.param_groups):
+        group["lr_scale"] = 1.0
+    many, single = HeadStep(head, mine, inputs, targets), HeadStep(twin, theirs, inputs, targets)
+    for length in (60, 3, 29):  # with a shorter step at the end, and with nothing but one
+        order = torch.randperm(60)[:length]
+        rates = [0.01 / (1 + number) for number in range(-(-length // 7))]
+        many.run(order, 7, rates)
+        for rows, rate in zip(order.split(7), rates, strict=True):
+            single.run(rows, len(rows), [rate])
+    assert torch.equal(head.weight, twin.weight)
+    assert torch.equal(head.bias, twin.bias)
+    steps = {float(state["step"]) for state in (*mine.state.values(), *theirs.state.values())}
+    assert steps == {9.0 + 1 + 5}
+    assert many.drain()[2] == single.drain()[2] == 92
+
+
 def test_it_takes_only_what_it_can_do() -> None:
     table = torch.randn(4, 8)
     assert HeadStep.fits(nn.Linear(8, 3), table)
