@@ -198,6 +198,36 @@ def test_a_pull_request(posting: LiveHub, inbox: Receiver, unique: str) -> None:
     assert (refs[0]["ref"], refs[0]["newSha"]) == (f"refs/pr/{made.pr_num}", made.oid)
 
 
+def test_a_push_is_one_message(posting: LiveHub, inbox: Receiver, unique: str, tmp_path: Path) -> None:
+    api, repo_id = posting.api(), f"alice/{unique}"
+    head = api.model_info(api.create_repo(unique).repo_id).sha
+    api.create_webhook(url=inbox.url(), watched=[{"type": "model", "name": repo_id}])
+    address = f"{posting.url.replace('://', '://hf_user:' + posting.tokens['alice'] + '@')}/{repo_id}"
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=alice", "-c", "user.email=alice@example.org", "-C", str(tmp_path / "net")]
+        command = ["git", *(who if words[0] != "clone" else []), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    git("clone", "-q", address, str(tmp_path / "net"))
+    (tmp_path / "net" / "a.txt").write_text("a")
+    git("add", "a.txt")
+    git("commit", "-q", "-m", "Add a")
+    git("tag", "v1")
+    new = git("rev-parse", "HEAD")
+    git("push", "-q", "origin", "main", "v1")
+    told = inbox.of(repo_id, "repo.content", "update").payload
+    assert told["updatedRefs"] == [
+        {"ref": "refs/heads/main", "oldSha": head, "newSha": new},
+        {"ref": "refs/tags/v1", "oldSha": None, "newSha": new},
+    ]
+    assert told["repo"]["headSha"] == new
+    time.sleep(2)
+    assert len(inbox.received) == 1
+
+
 def test_a_message_that_did_not_arrive_is_sent_again(posting: LiveHub, inbox: Receiver, unique: str) -> None:
     api = posting.api()
     api.create_webhook(url=inbox.url(), watched=[{"type": "model", "name": f"alice/{unique}"}])
