@@ -12,7 +12,8 @@ from django.conf import settings
 
 from hub.supervisor import Child
 
-WEB_THREADS = 32
+# More than are ever busy: clients that stall take one each until they are cut off (hub/patient.py).
+WEB_THREADS = 256
 # An upload or a clone lives inside one request; gthread's timeout only watches the worker's own heartbeat.
 _WEB_TIMEOUT = 300
 _CLIENT_VARIABLES = ("HF_", "HUGGING", "HUB_", "DJANGO_")
@@ -23,8 +24,9 @@ def web(listener: socket.socket, public_url: str) -> Child:
     command = [sys.executable, "-m", "gunicorn", "hub.wsgi", "--bind", f"fd://{listener.fileno()}"]
     options = {
         "--workers": "1",
-        "--worker-class": "gthread",
+        "--worker-class": "hub.patient.PatientWorker",
         "--threads": str(WEB_THREADS),
+        "--worker-connections": "4000",
         "--timeout": str(_WEB_TIMEOUT),
         "--graceful-timeout": "4",
         "--keep-alive": "15",
