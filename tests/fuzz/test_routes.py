@@ -265,6 +265,9 @@ def _send(client: Client, request: tuple[Any, ...], headers: dict[str, str]) -> 
     )
     if not answer.streaming:
         return answer, answer.content
+    if answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+        answer.close()  # what follows comes when something happens, and nothing will
+        return answer, b""
     pieces = []
     for piece in answer.streaming_content:
         pieces.append(piece)
