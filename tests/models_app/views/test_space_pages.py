@@ -67,6 +67,9 @@ def test_old_addresses_lead_to_the_new_ones(client: Client, as_alice: Client, sp
         assert (answer.status_code, answer["Location"]) == (307, f"/spaces/alice/show{tail}")
     answer = as_alice.post("/spaces/alice/demo/settings", {"action": "visibility", "visibility": "private"})
     assert (answer.status_code, answer["Location"]) == (307, "/spaces/alice/show/settings")
+    model = repo_of(space.namespace.user, "net")
+    move_repo(session(space.namespace.user), repo=model, namespace="alice", name="web")
+    assert as_alice.get("/alice/net/finetune?x=1")["Location"] == "/alice/web/finetune?x=1"
     Repo.objects.filter(pk=space.pk).update(private=True)
     assert Client().get("/spaces/alice/demo").status_code == 404
     assert as_alice.get("/spaces/alice/demo").status_code == 307
