@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.actor import Actor, Level
 from models_app.actions.after import ref_moved
 from models_app.actions.authors import author_of
-from models_app.actions.contributions import referable_sizes
+from models_app.actions.contributions import kept_sizes, referable_sizes
 from models_app.actions.events import record_event
 from models_app.actions.locking import lock_repo
 from models_app.actions.refusals import InvalidInput, NotUploaded
@@ -44,9 +44,9 @@ class Staged:
     named: list[Operation]
     ready: list[Operation]
 
-    def check_again(self, actor: Actor, row: Repo) -> None:
+    def check_again(self, row: Repo) -> None:
         """NotUploaded when an old, unused permission was collected while the body arrived."""
-        _with_sizes(actor, row, self.named)
+        _with_sizes(self.named, kept_sizes(row, _named_objects(self.named)))
 
 
 def commit(
@@ -75,7 +75,7 @@ def commit(
     staged = stage_operations(actor, repo, operations)
     with transaction.atomic():
         row = _lock(actor, repo, num)
-        staged.check_again(actor, row)
+        staged.check_again(row)
         head = _head(store, branch, parent)
         oid = build_commit(
             store,
@@ -132,7 +132,8 @@ def stage_operations(actor: Actor, repo: Repo, operations: Iterable[Operation]) 
     NotUploaded for a large file that the actor may not refer to here.
     """
     store = git_store(repo)
-    named = _with_sizes(actor, repo, _stage_all(store, operations))
+    staged = _stage_all(store, operations)
+    named = _with_sizes(staged, referable_sizes(actor, repo, _named_objects(staged)))
     return Staged(named, [stage(store, operation) for operation in named])
 
 
@@ -164,10 +165,13 @@ def _head(store: GitStore, branch: str, parent: str | None) -> str:
     return head
 
 
-def _with_sizes(actor: Actor, repo: Repo, operations: Sequence[Operation]) -> list[Operation]:
-    """The operations with every pointer's size known; NotUploaded unless the actor may refer to each here."""
+def _named_objects(operations: Sequence[Operation]) -> list[str]:
     wanted = {operation.sha256 for operation in operations if isinstance(operation, AddPointer)}
-    sizes = referable_sizes(actor, repo, [sha256 for sha256 in wanted if is_lfs_oid(sha256)])
+    return [sha256 for sha256 in wanted if is_lfs_oid(sha256)]
+
+
+def _with_sizes(operations: Sequence[Operation], sizes: dict[str, int]) -> list[Operation]:
+    """The operations with every pointer's size known; NotUploaded where `sizes` does not tell it."""
     return [
         _sized(operation, sizes) if isinstance(operation, AddPointer) else operation
         for operation in operations

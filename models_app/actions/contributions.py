@@ -40,12 +40,18 @@ def contributed(actor: Actor, repo: Repo, sha256s: Sequence[str]) -> set[str]:
     return found
 
 
-def referable_sizes(actor: Actor, repo: Repo, sha256s: Sequence[str]) -> dict[str, int]:
-    """{sha256: bytes} of the objects that a commit by this actor may point at."""
+def kept_sizes(repo: Repo, sha256s: Sequence[str]) -> dict[str, int]:
+    """{sha256: bytes} of the objects that the repo has the permission to refer to."""
     sizes: dict[str, int] = {}
     for batch in batches(sha256s, _BATCH):
         rows = LargeFile.objects.filter(repo_files__repo=repo, sha256__in=batch)
         sizes.update(rows.values_list("sha256", "size"))
+    return sizes
+
+
+def referable_sizes(actor: Actor, repo: Repo, sha256s: Sequence[str]) -> dict[str, int]:
+    """{sha256: bytes} of the objects that a commit by this actor may point at."""
+    sizes = kept_sizes(repo, sha256s)
     if not sizes or is_writer(actor, repo):
         return sizes
     unproven = set(sizes) - contributed(actor, repo, list(sizes))

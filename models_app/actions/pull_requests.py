@@ -66,7 +66,7 @@ def open_with_commit(
     store = git_store(repo)
     with transaction.atomic():
         row = check_contributor(actor, lock_repo(actor, repo, Level.READ))
-        staged.check_again(actor, row)
+        staged.check_again(row)
         base = _base(store, branch, parent)
         oid = gitcommit.build_commit(
             store,
