@@ -15,6 +15,7 @@ from models_app.storage.lfs import MAX_POINTER_BYTES, Pointer, parse_pointer
 from models_app.storage.operations import MAX_DEPTH, MAX_PATH_BYTES, check_path
 
 MAX_TREE_FILES = 1_000_000
+MAX_TREE_BYTES = 64 * 1024**2
 # Enough to see what is wrong; whoever has more of it fixes these first.
 MAX_TOLD = 20
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
@@ -148,7 +149,10 @@ class _Trees:
         return _Extent(files, depth, longest)
 
     def _entries(self, tree: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-        _, data = self._odb.read(pygit2.Oid(raw=tree))
+        name = pygit2.Oid(raw=tree)
+        if self._odb.read_header(name)[1] > MAX_TREE_BYTES:
+            raise _TooMuch(f"a folder's list of names is longer than {MAX_TREE_BYTES} bytes")
+        _, data = self._odb.read(name)
         for found in _ENTRY.finditer(data):
             yield int(found[1], 8), found[2], found[3]
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,12 +47,21 @@ def environment(protocol: str = "") -> dict[str, str]:
 
 
 @contextmanager
-def running(words: list[str], **pipes: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The process while the block runs; afterwards it is ended, if it still ran, and its status collected."""
+def running(
+    words: list[str], *, seconds: float | None = None, **pipes: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The process while the block runs; afterwards it is ended, if it still ran, and its status collected.
+
+    After `seconds` it is killed, which whoever reads or waits sees as its end.
+    """
     process = subprocess.Popen(words, env=environment(), **pipes)
+    timer = threading.Timer(seconds or 0, process.kill)
+    if seconds is not None:
+        timer.start()
     try:
         yield process
     finally:
+        timer.cancel()
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 # What could not be written any more to a process that ended early is no matter.

@@ -22,6 +22,8 @@ from models_app.storage.streams import PIECE_BYTES
 MAX_OBJECTS = 5_000_000
 _HEADER_BYTES, _TRAILER_BYTES = 12, 20
 _PREFIX = "push-"
+# For what git does once the pack is here.
+_SECONDS = 600
 # No push takes three days.
 _ABANDONED_SECONDS = 3 * 86_400
 # Trees of old tools have modes with a leading zero, which every reader accepts.
@@ -86,7 +88,7 @@ class Quarantine:
             questions.write("".join(f"{oid}\n" for oid in asked).encode())
             questions.seek(0)
             with gitprocess.running(
-                command, stdin=questions, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                command, seconds=_SECONDS, stdin=questions, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             ) as process:
                 assert process.stdout is not None
                 for line in process.stdout:
@@ -143,7 +145,10 @@ def _feed(process: subprocess.Popen[bytes], header: bytes, body: Body) -> int:
         process.stdin.close()
     except BrokenPipeError:
         pass  # it has seen enough, and says why
-    return process.wait()
+    try:
+        return process.wait(_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise BadPack(f"the objects could not be unpacked within {_SECONDS} seconds") from error
 
 
 # --- references

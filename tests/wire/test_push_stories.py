@@ -6,12 +6,14 @@ import hashlib
 import re
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from huggingface_hub.errors import RevisionNotFoundError
 
+from models_app.storage.gittidy import tidy
 from tests.live import LiveHub
 from tests.wire.gitworld import clone, commit, git, with_token
 
@@ -273,8 +275,19 @@ def test_an_author_pushes_to_their_pull_request_and_nowhere_else(
 # --- races
 
 
-def test_pushes_and_commits_at_once_lose_nothing(hub: LiveHub, repo_id: str, tmp_path: Path) -> None:
+def test_pushes_commits_and_repacking_at_once_lose_nothing(
+    hub: LiveHub, repo_id: str, unique: str, tmp_path: Path
+) -> None:
     rounds, faults = 6, []
+    first = hub.api().upload_file(path_or_fileobj=unique.encode(), path_in_repo="first.txt", repo_id=repo_id)
+    (head,) = [
+        one for one in hub.data_dir.glob("git/??/*.git/refs/heads/main") if first.oid in one.read_text()
+    ]
+
+    def repacks(number: int) -> None:
+        for _ in range(2 * rounds):
+            tidy(head.parents[2])
+            time.sleep(0.5)
 
     def commits(number: int) -> None:
         api = hub.api()
@@ -295,14 +308,15 @@ def test_pushes_and_commits_at_once_lose_nothing(hub: LiveHub, repo_id: str, tmp
         except BaseException as error:
             faults.append(error)
 
-    jobs = [threading.Thread(target=guarded, args=(job, n)) for job in (commits, pushes) for n in range(2)]
+    work_for = [(job, number) for job in (commits, pushes) for number in range(2)] + [(repacks, 0)]
+    jobs = [threading.Thread(target=guarded, args=one) for one in work_for]
     for thread in jobs:
         thread.start()
     for thread in jobs:
         thread.join()
     assert faults == []
     wanted = {f"{kind}{n}-{turn}.txt" for kind in ("api", "git") for n in range(2) for turn in range(rounds)}
-    assert set(hub.api().list_repo_files(repo_id)) - {".gitattributes"} == wanted
+    assert set(hub.api().list_repo_files(repo_id)) - {".gitattributes", "first.txt"} == wanted
     work = clone(hub, "alice", repo_id, tmp_path / "after")
     assert "error" not in git("fsck", "--strict", cwd=work)
 

@@ -132,3 +132,5 @@ def test_large_files_and_pointers_are_found_wherever_they_lie(
     assert [(pointer.size, path) for pointer, path in found.pointers.items()] == [(5, "d/p.bin")]
     monkeypatch.setattr(gitcheck, "MAX_TREE_FILES", 1)
     assert "2 files" in refused(store, tip)[0]
+    monkeypatch.setattr(gitcheck, "MAX_TREE_BYTES", 30)
+    assert "longer than 30 bytes" in refused(store, tip)[0]
