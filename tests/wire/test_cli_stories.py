@@ -118,3 +118,20 @@ def test_discussions_by_command(hub: LiveHub, unique: str, tmp_path: Path, hf: C
     assert "closed" in told
     assert "A change" in hf("discussions", "list", repo_id, "--status", "merged")
     assert hub.api().file_exists(repo_id, "a.txt")
+
+
+def test_collections_by_command(hub: LiveHub, unique: str, hf: Callable[..., str]) -> None:
+    hub.api().create_repo(unique)
+    slug = hub.api().create_collection(unique).slug
+    assert slug in hf("collections", "create", unique, "--exists-ok")
+    assert slug in hf("collections", "add-item", slug, f"alice/{unique}", "model", "--note", "Start here")
+    told = hf("collections", "info", slug)
+    assert "Start here" in told
+    words = ("--owner", "alice", "--item", f"models/alice/{unique}", "--no-truncate")
+    listed = hf("collections", "ls", *words)
+    assert unique in listed
+    hf("collections", "update", slug, "--theme", "green", "--private")
+    assert hub.api().get_collection(slug).theme == "green"
+    hf("collections", "delete", slug)
+    hf("collections", "delete", slug, ok=False)
+    hf("collections", "delete", slug, "--missing-ok")
