@@ -29,19 +29,22 @@ _MAX_REMEMBERED = 20_000
 
 
 class _Recent:
-    """Keys this process noted lately, so that a busy client writes one line and not thousands."""
+    """Whom this process noted lately, so that a busy client writes one line and not thousands."""
 
     def __init__(self) -> None:
-        self._keys: OrderedDict[str, None] = OrderedDict()
+        self._noted: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def is_new(self, key: str) -> bool:
+    def is_new(self, key: str, now: float, seconds: float) -> bool:
+        """Whether the key was not noted within so many seconds; it is now."""
         with self._lock:
-            if key in self._keys:
+            last = self._noted.get(key)
+            if last is not None and now - last < seconds:
                 return False
-            self._keys[key] = None
-            if len(self._keys) > _MAX_REMEMBERED:
-                self._keys.popitem(last=False)
+            self._noted[key] = now
+            self._noted.move_to_end(key)
+            if len(self._noted) > _MAX_REMEMBERED:
+                self._noted.popitem(last=False)
             return True
 
 
@@ -56,20 +59,17 @@ def count_request(
     Where a repo has a `config.json`, only that file counts, at most once in five minutes a client; elsewhere
     a client's first file of the day does.
     """
-    if not _CLIENTS.search(request.headers.get("User-Agent", "")[:500]):
+    agent = request.headers.get("User-Agent", "")[:500]
+    if not _CLIENTS.search(agent):
         return
     now = timezone.now()
-    window = ""
+    seconds, window = 86_400, ""
     if path == QUERY_FILE:
-        window = str(int(now.timestamp()) // WINDOW_SECONDS)
+        seconds, window = WINDOW_SECONDS, str(int(now.timestamp()) // WINDOW_SECONDS)
     elif (entry := store.entry(oid, QUERY_FILE)) is not None and entry.is_file:
         return
     # A keyed hash that changes every day: it tells clients apart, and nobody can tell from it who they are.
-    who = f"user {actor.user.pk}" if actor.user else f"{address_of(request)} {_agent(request)}"
-    key = salted_hmac("tuneyard.downloads", f"{now:%Y-%m-%d} {window} {who}").hexdigest()[:20]
-    if _recent.is_new(f"{repo.pk}:{key}"):
+    who = f"user {actor.user.pk}" if actor.user else f"{address_of(request)} {agent}"
+    if _recent.is_new(f"{repo.pk} {now:%Y-%m-%d} {who}", now.timestamp(), seconds):
+        key = salted_hmac("tuneyard.downloads", f"{now:%Y-%m-%d} {window} {who}").hexdigest()[:20]
         note_download(repo, key, now)
-
-
-def _agent(request: HttpRequest) -> str:
-    return request.headers.get("User-Agent", "")[:200]
