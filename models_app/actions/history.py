@@ -80,7 +80,9 @@ def delete_large_files(
         for start in range(0, len(held), _BATCH):
             RepoFile.objects.filter(repo=row, file__sha256__in=held[start : start + _BATCH]).delete()
         for move in moves:
-            ref_moved(actor, row, ref=move.name, old=move.old, new=move.new)
+            # To the thread of a pull request the same commits under new names would be nothing but noise.
+            if not move.name.startswith("refs/pr/"):
+                ref_moved(actor, row, ref=move.name, old=move.old, new=move.new)
         if held:
             record_event(
                 actor,

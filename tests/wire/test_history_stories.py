@@ -191,6 +191,20 @@ def test_pull_requests_are_squashed_and_keep_their_own_files(hub: LiveHub, repo_
     assert list(api.list_lfs_files(copy)) == []
 
 
+def test_rewriting_says_nothing_new_to_a_thread(hub: LiveHub, repo_id: str) -> None:
+    api = hub.api()
+    put(hub, repo_id, "old.bin", b"large and old")
+    pr = api.create_pull_request(repo_id, title="On top of a large file")
+    put(hub, repo_id, "mine.txt", b"text", revision=pr.git_reference)
+    before = [event.id for event in api.get_discussion_details(repo_id, pr.num).events]
+    api.permanently_delete_lfs_files(repo_id, list(api.list_lfs_files(repo_id)))
+    assert [event.id for event in api.get_discussion_details(repo_id, pr.num).events] == before
+    assert set(api.list_repo_files(repo_id, revision=pr.git_reference)) == {".gitattributes", "mine.txt"}
+    api.change_discussion_status(repo_id, pr.num, "open")
+    api.merge_pull_request(repo_id, pr.num)
+    assert set(api.list_repo_files(repo_id)) == {".gitattributes", "mine.txt"}
+
+
 def test_talk_follows_a_repo_that_moves(hub: LiveHub, repo_id: str) -> None:
     api = hub.api()
     num = api.create_discussion(repo_id, title="Before the move").num
