@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import PROTECT, Exists, OuterRef, QuerySet
+from django.db.models import PROTECT, Exists, Model, OuterRef, QuerySet
 
 from models_app.actions.content import batches
 from models_app.files import git_store
@@ -120,7 +120,7 @@ def _drop_files(sweep: Sweep, pks: Sequence[int]) -> None:
             LargeFile.objects.filter(pk__in=list(sizes)).delete()
 
 
-def _owners() -> list[tuple[type, str]]:
+def _owners() -> list[tuple[type[Model], str]]:
     """(table, field) of every row that keeps a large file: whatever protects it from deletion, new tables
     too."""
     relations = LargeFile._meta.related_objects

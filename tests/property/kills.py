@@ -1,9 +1,9 @@
 """`python -m tests.property.kills --times 300`: kill the web process at random moments of uploads, and look.
 
 Each round sends a few files by one road (Xet, LFS, a plain commit), kills the serving process (every tenth
-time its master too) with SIGKILL at a moment drawn from the time the road takes, starts it again, and checks:
-the branch holds the old files or all of the new ones; every file of every commit has its SHA-256; the database and the repository are sound; and
-the same upload then works.
+time its master too) with SIGKILL at a moment drawn from the time the road takes, and checks once it is back:
+the branch holds the old files or all of the new ones; every file has its SHA-256; the database and the
+repository are sound; and the same upload then works.
 """
 
 from __future__ import annotations

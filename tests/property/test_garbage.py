@@ -9,17 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
-import pygit2
 import pytest
 from django.conf import settings
-from django.db.models import F
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -33,7 +27,7 @@ from hypothesis.stateful import (
 
 from accounts.actor import Actor
 from accounts.models import User
-from models_app.actions import branches, garbage_files, garbage_xorbs
+from models_app.actions import branches
 from models_app.actions.bucket_files import PutFile, RemoveFile, change_files
 from models_app.actions.buckets import create_bucket, delete_bucket
 from models_app.actions.commits import commit
@@ -42,13 +36,12 @@ from models_app.actions.garbage import Report, collect_garbage
 from models_app.actions.history import squash_history
 from models_app.actions.refusals import NotUploaded
 from models_app.actions.repos import create_repo, delete_repo
-from models_app.files import git_store, large_file_of, stream_large_file, xorb_store
+from models_app.files import git_store, large_file_of, stream_large_file
 from models_app.models import (
     Bucket,
     BucketFile,
     BucketUpload,
     Chunk,
-    Event,
     FileTerm,
     LargeFile,
     Repo,
@@ -59,9 +52,19 @@ from models_app.storage.errors import EntryNotFound, RevisionNotFound
 from models_app.storage.gitcommit import create_ref, delete_ref
 from models_app.storage.lfs import parse_pointer
 from models_app.storage.operations import AddPointer, DeleteFile
-from models_app.storage.xet.hashing import chunk_hash
-from models_app.storage.xet.xorb import HEADER_BYTES, decode_chunk, parse_header, unpack_table
 from tests.property.clients import PIECES, Client, content_of, upload_by_lfs
+from tests.property.stores import (
+    Killed,
+    age,
+    at_point,
+    check_promises,
+    dying_after,
+    files,
+    pointer_text,
+    pointers,
+    rows,
+    wipe,
+)
 
 GRACE = timedelta(days=30)
 EXAMPLES = int(os.environ.get("TUNEYARD_EXAMPLES", "25"))
@@ -69,10 +72,6 @@ RECIPES = st.lists(st.integers(0, len(PIECES) - 1), min_size=1, max_size=6)
 PATHS = st.sampled_from(["a.bin", "b.bin", "c/d.bin"])
 WHICH = st.integers(0, 5)
 COUNTS: Counter[str] = Counter()
-
-
-class Killed(BaseException):
-    """The process dies here."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -86,7 +85,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         Histories.number += 1
         COUNTS["histories"] += 1
-        _wipe(self.root / str(Histories.number))
+        wipe(self.root / str(Histories.number))
         self.actor = Actor(self.user)
         self.repos: list[Repo] = []
         self.buckets: list[Bucket] = []
@@ -151,7 +150,7 @@ class Histories(RuleBasedStateMachine):
         COUNTS["uploads by lfs"] += 1
         self.contents[sha256], self.given[repo.pk][sha256] = data, 0
 
-    @precondition(lambda self: not any(_files("tmp")))
+    @precondition(lambda self: not any(files("tmp")))
     @rule()
     def die_while_receiving(self) -> None:
         Path(settings.HUB_TMP_DIR).mkdir(parents=True, exist_ok=True)
@@ -273,7 +272,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(days=st.sampled_from([1, 5, 12, 20, 31]))
     def pass_days(self, days: int) -> None:
-        _age(timedelta(days=days))
+        age(timedelta(days=days))
         for client in self.clients:
             client.pass_days(days)
         for given in self.given.values():
@@ -282,7 +281,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(dies_after=st.sampled_from([None, None, 0, 1, 2]))
     def collect(self, dies_after: int | None) -> None:
-        with _dying_after(dies_after):
+        with dying_after(dies_after):
             try:
                 self.count(collect_garbage(grace=GRACE))
             except Killed:
@@ -302,9 +301,9 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def try_dry(self) -> None:
         """A dry run changes nothing, and says what the run after it does."""
-        before = _rows()
+        before = rows()
         told = collect_garbage(grace=GRACE, dry_run=True)
-        assert _rows() == before
+        assert rows() == before
         done = collect_garbage(grace=GRACE)
         self.count(done)
         same = (
@@ -330,7 +329,7 @@ class Histories(RuleBasedStateMachine):
             self.point_at(repo, sent[0], "meanwhile.bin")
             COUNTS["uploads while collecting"] += 1
 
-        with _at_point(point, upload):
+        with at_point(point, upload):
             self.count(collect_garbage(grace=GRACE))
         self.check()
 
@@ -345,13 +344,13 @@ class Histories(RuleBasedStateMachine):
 
     def check(self) -> None:
         for repo in Repo.objects.all():
-            for sha256, size in _pointers(git_store(repo).path):
-                file = large_file_of(repo, parse_pointer(_pointer_text(sha256, size)))  # type: ignore[arg-type]
+            for sha256, size in pointers(git_store(repo).path):
+                file = large_file_of(repo, parse_pointer(pointer_text(sha256, size)))  # type: ignore[arg-type]
                 assert file is not None, f"{sha256} is reached and was given up"
                 self.check_content(file)
         for row in BucketFile.objects.select_related("file"):
             self.check_content(row.file)
-        _check_promises()
+        COUNTS["chunks checked on disk"] += check_promises()
 
     def check_content(self, file: LargeFile) -> None:
         data = b"".join(stream_large_file(file, 0, file.size))
@@ -366,132 +365,13 @@ class Histories(RuleBasedStateMachine):
         for bucket in Bucket.objects.all():
             delete_bucket(self.actor, bucket=bucket)
         self.count(collect_garbage(grace=GRACE))
-        _age(timedelta(days=31))
+        age(timedelta(days=31))
         self.count(collect_garbage(grace=GRACE))
         for table in (LargeFile, FileTerm, Xorb, Chunk, RepoFile, BucketUpload):
             assert not table._default_manager.exists(), table
-        left = [path for folder in ("xorbs", "tmp", "git") for path in _files(folder)]
+        left = [path for folder in ("xorbs", "tmp", "git") for path in files(folder)]
         assert [path for path in left if path.name != "generation"] == []
         COUNTS["stores found empty at last"] += 1
-
-
-# --- the world
-
-
-def _wipe(root: Path) -> None:
-    for table in (BucketFile, BucketUpload, Bucket, RepoFile, Event, Repo, LargeFile, Xorb):
-        table._default_manager.all().delete()
-    for name in ("xorbs", "tmp", "git"):
-        setattr(settings, f"HUB_{name.upper()}_DIR", root / name)
-        (root / name).mkdir(parents=True)
-
-
-def _files(folder: str) -> Iterator[Path]:
-    root = Path(getattr(settings, f"HUB_{folder.upper()}_DIR"))
-    return (path for path in root.rglob("*") if path.is_file())
-
-
-def _age(span: timedelta) -> None:
-    """Make everything that is stored older."""
-    RepoFile.objects.update(
-        first_seen_at=F("first_seen_at") - span, unreached_since=F("unreached_since") - span
-    )
-    BucketUpload.objects.update(first_seen_at=F("first_seen_at") - span)
-    Xorb.objects.update(last_used_at=F("last_used_at") - span, created_at=F("created_at") - span)
-    for folder in ("xorbs", "tmp", "git"):
-        root = Path(getattr(settings, f"HUB_{folder.upper()}_DIR"))
-        for path in root.rglob("*"):
-            moment = path.stat().st_mtime - span.total_seconds()
-            os.utime(path, (moment, moment))
-
-
-def _rows() -> dict[str, int]:
-    tables = (RepoFile, LargeFile, FileTerm, Xorb, Chunk, BucketUpload)
-    counts = {table.__name__: table._default_manager.count() for table in tables}
-    return counts | {"files": sum(1 for folder in ("xorbs", "tmp", "git") for _ in _files(folder))}
-
-
-def _pointer_text(sha256: str, size: int) -> bytes:
-    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
-
-
-def _pointers(path: Path) -> set[tuple[str, int]]:
-    """Every pointer below every reference, by a walk of the test's own."""
-    repository = pygit2.Repository(str(path))
-    found: set[tuple[str, int]] = set()
-    for name in repository.listall_references():
-        for each in repository.walk(repository.lookup_reference(name).peel(pygit2.Commit).id):
-            found |= _pointers_of(repository, each.tree)
-    return found
-
-
-def _pointers_of(repository: pygit2.Repository, tree: Any) -> set[tuple[str, int]]:
-    found = set()
-    for item in tree:
-        if isinstance(item, pygit2.Tree):
-            found |= _pointers_of(repository, item)
-        elif pointer := parse_pointer(item.data):
-            found.add((pointer.sha256, pointer.size))
-    return found
-
-
-def _check_promises() -> None:
-    """Every chunk that a client may still name is on disk, whole."""
-    stored: set[bytes] = set()
-    for row in Chunk.objects.all():
-        with xorb_store().open(row.xorb_id) as file:
-            file.seek(row.offset)
-            data = file.read(row.stored_length)
-        header = parse_header(data[:HEADER_BYTES])
-        assert chunk_hash(bytes(decode_chunk(header, data[HEADER_BYTES:]))) == bytes(row.hash)
-        stored.add(bytes(row.hash))
-    for packed in Xorb.objects.exclude(chunk_table=b"").values_list("chunk_table", flat=True):
-        assert {raw for raw, _length in unpack_table(packed)} <= stored
-    COUNTS["chunks checked on disk"] += len(stored)
-
-
-@contextmanager
-def _dying_after(removals: int | None) -> Iterator[None]:
-    """Let the process die when it has removed so many files and is about to remove the next."""
-    if removals is None:
-        yield
-        return
-    left, remove = [removals], garbage_xorbs.remove_unnamed
-
-    def dying(name: str) -> int:
-        if left[0] == 0:
-            raise Killed
-        left[0] -= 1
-        return remove(name)
-
-    with mock.patch.object(garbage_xorbs, "remove_unnamed", dying):
-        yield
-
-
-@contextmanager
-def _at_point(point: str, happens: Callable[[], None]) -> Iterator[None]:
-    """Let something happen once, at a place where the collector holds no lock."""
-    target, name, before = {
-        "walked": (garbage_files.Reach, "add_references", False),
-        "files chosen": (garbage_files, "_drop_files", True),
-        "tables read": (garbage_xorbs, "_needed_by", False),
-        "rows gone": (garbage_xorbs, "remove_unnamed", True),
-    }[point]
-    original, done = getattr(target, name), []
-
-    def wrapped(*arguments: Any, **words: Any) -> Any:
-        if before and not done:
-            done.append(True)
-            happens()
-        result = original(*arguments, **words)
-        if not before and not done:
-            done.append(True)
-            happens()
-        return result
-
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(target, name, wrapped))
-        yield
 
 
 @pytest.mark.django_db(transaction=True)
