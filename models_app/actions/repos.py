@@ -84,6 +84,8 @@ def create_repo(
 
 def refuse_visible_twin(actor: Actor, repo_type: str, repo_id: str) -> None:
     """RepoExists when the id is taken by a repo that the actor may know of."""
+    if "\0" in repo_id:  # PostgreSQL has no text with NUL; the namespace will not be found
+        return
     # "It exists" comes before "you may not": a worker re-running its publish step may write but not create.
     taken = Repo.objects.visible_to(actor).select_related("namespace").named(repo_type, repo_id).first()
     if taken is not None:
