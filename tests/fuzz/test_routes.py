@@ -287,6 +287,8 @@ def _judge(request: tuple[Any, ...], answer: Any, body: bytes) -> None:
     if answer.status_code < 400 or request[0] == "HEAD":
         return
     kind = answer.headers.get("Content-Type", "")
+    if answer.status_code == 404 and not request[1].startswith(("/api/", "/cas/", "/lfs/", "/v1/")):
+        return  # with an encoded slash in a name it is no path of the wire, and the pages say so in HTML
     assert re.match(r"application/(vnd\.git-lfs\+)?json|text/plain", kind), f"{told} {kind}"
     if "json" in kind:
         assert isinstance(json.loads(body), dict), f"{told} {body[:300]!r}"
