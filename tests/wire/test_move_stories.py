@@ -134,6 +134,12 @@ def test_the_command_moves_and_copies(hub: LiveHub, unique: str, repo_id: str, t
     copy = f"team/{unique}-copy"
     assert copy in hf("repos", "duplicate", new, copy)
     assert new in hf("repos", "list", "--search", unique, "--limit", "0")
+    space = f"alice/{unique}-space"
+    assert space in hf("repos", "create", space, "--type", "space", "--sdk", "static")
+    assert space in hf("spaces", "list", "--search", unique)
+    assert "STOPPED" in hf("spaces", "info", space)
+    hf("repos", "settings", space, "--type", "space", "--private")
+    assert "index.html" in hf("download", space, "index.html", "--type", "space")
     assert copy in hf("repos", "list", "--namespace", "team", "--search", unique, "--limit", "0")
 
 
