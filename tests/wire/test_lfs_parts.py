@@ -6,11 +6,13 @@ import hashlib
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -143,3 +145,13 @@ def test_what_is_missing_or_wrong_is_refused(parts_hub: LiveHub, repo_id: str) -
     assert _batch(parts_hub, repo_id, "download", [{"oid": OID, "size": len(DATA)}]).json()["objects"][0][
         "error"
     ]
+
+
+def test_a_part_that_breaks_off_is_not_kept(parts_hub: LiveHub, repo_id: str) -> None:
+    url = urlsplit(_ask(parts_hub, repo_id)["upload"]["header"]["00001"])
+    head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {PART}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", parts_hub.port), timeout=20) as connection:
+        connection.sendall(head.encode() + DATA[: PART // 2])
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(20).startswith(b"HTTP/1.1 400")
+    assert _waiting(parts_hub) == []

@@ -122,3 +122,21 @@ def test_a_locked_file_is_its_owners(hub: LiveHub, unique: str, tmp_path: Path) 
     git("lfs", "unlock", "--force", "model.bin", cwd=his)
     git("push", cwd=his)
     assert "model.bin" not in git("lfs", "locks", cwd=his)
+
+
+def test_a_contributor_pushes_large_files_to_their_pull_request(
+    hub: LiveHub, repo_id: str, tmp_path: Path, client_home: Path
+) -> None:
+    carol, data = hub.api("carol"), np.random.default_rng(16).bytes(50_000)
+    num = carol.create_pull_request(repo_id, title="Better weights").num
+    work = clone(hub, "carol", repo_id, tmp_path / "carol")
+    git("fetch", "origin", f"refs/pr/{num}:mine", cwd=work)
+    git("checkout", "mine", cwd=work)
+    use_lfs(work)
+    oid = commit(work, "Better", model_bin=data)
+    said = git("push", "origin", "mine:main", cwd=work, ok=False)
+    assert "write access" in said
+    git("push", "origin", f"mine:refs/pr/{num}", cwd=work)
+    path = hub.api().hf_hub_download(repo_id, "model.bin", revision=f"refs/pr/{num}")
+    assert Path(path).read_bytes() == data
+    assert hub.api().list_repo_commits(repo_id, revision=f"refs/pr/{num}")[0].commit_id == oid
