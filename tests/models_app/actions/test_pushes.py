@@ -14,6 +14,7 @@ from accounts.tokens import revoke_token
 from models_app.access import Forbidden, LoginRequired
 from models_app.actions import pushes
 from models_app.actions.pushes import check_pusher, receive_push
+from models_app.actions.webhook_changes import create_webhook
 from models_app.files import git_store
 from models_app.models import Event, EventTag, Repo
 from models_app.storage.errors import StaleParent
@@ -120,3 +121,18 @@ def test_who_may_push(alice: User, carol: User, repo: Repo) -> None:
     with pytest.raises(Forbidden, match="fine-grained"):
         check_pusher(by_token(alice, "fineGrained", repos={"model:alice/other": "write"}), repo)
     assert check_pusher(by_token(alice, "fineGrained", repos={"model:alice/net": "write"}), repo) == repo
+
+
+def test_webhooks_hear_of_a_push_once(alice: User, repo: Repo, tmp_path: Path) -> None:
+    watched = [{"type": "model", "name": "alice/net"}]
+    hook = create_webhook(session(alice), url="https://example.org/hook", watched=watched)
+    old, new, pack = copy_with(repo, tmp_path / "copy", a_txt=b"a")
+    main, tag = RefUpdate("refs/heads/main", old, new), RefUpdate("refs/tags/v1", None, new)
+    push(session(alice), repo, pack, main, tag)
+    (delivery,) = hook.deliveries.all()
+    assert delivery.payload["event"] == {"action": "update", "scope": "repo.content"}
+    assert delivery.payload["repo"]["headSha"] == new
+    assert delivery.payload["updatedRefs"] == [
+        {"ref": "refs/heads/main", "oldSha": old, "newSha": new},
+        {"ref": "refs/tags/v1", "oldSha": None, "newSha": new},
+    ]
