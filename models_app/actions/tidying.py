@@ -8,13 +8,18 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from models_app.files import git_store
-from models_app.models import Event, Repo
-from models_app.storage.gittidy import TidyFailed, clutter, pack_refs, tidy
+from models_app.models import Event, EventTag, Repo
+from models_app.storage.gittidy import KEEP_DAYS, TidyFailed, clutter, pack_refs, tidy
 from models_app.storage.quarantine import sweep
 
 logger = logging.getLogger(__name__)
+# After these, objects that nothing leads to are kept whatever their age: the history may be wanted back, and
+# the collector keeps its large files (docs/admins/storage.md).
+_TAKING_AWAY = (EventTag.REPO_SQUASH, EventTag.BRANCH_DELETE, EventTag.TAG_DELETE)
+_ALL_DAYS = 3650
 # A repo in which nothing has happened for longer is as tidy as it was then.
 LOOKED_BACK = timedelta(days=2)
 
@@ -35,7 +40,7 @@ def tidy_repo(repo: Repo) -> bool:
     """Repack one repo's git directory; False when it is gone, being repacked, or could not be (logged)."""
     path = git_store(repo).path
     try:
-        done = tidy(path)
+        done = tidy(path, keep_days=_ALL_DAYS if _lost_history(repo) else KEEP_DAYS)
         with transaction.atomic():
             if Repo.objects.select_for_update().filter(pk=repo.pk).exists():
                 pack_refs(path)
@@ -48,6 +53,11 @@ def tidy_repo(repo: Repo) -> bool:
 def sweep_pushes() -> int:
     """Remove what pushes left behind that were killed in the middle; how many."""
     return sweep(settings.HUB_TMP_DIR)
+
+
+def _lost_history(repo: Repo) -> bool:
+    since = timezone.now() - timedelta(days=settings.HUB_GARBAGE_GRACE_DAYS)
+    return Event.objects.filter(repo=repo, tag__in=_TAKING_AWAY, at__gt=since).exists()
 
 
 def _living(keys: list[int]) -> Iterator[Repo]:

@@ -24,8 +24,9 @@ from models_app.actions.content import UnknownContent
 from models_app.actions.garbage import Report, collect_garbage
 from models_app.actions.history import squash_history
 from models_app.actions.refusals import InvalidInput
+from models_app.actions.tidying import tidy_repo
 from models_app.files import git_store
-from models_app.models import Chunk, LargeFile, Repo, RepoFile, Xorb
+from models_app.models import Chunk, Event, LargeFile, Repo, RepoFile, Xorb
 from models_app.storage.errors import RevisionNotFound
 from models_app.storage.operations import AddPointer, DeleteFile
 from tests.models_app.actions.xet_world import content, send_shard, send_xorb, stored_files, upload
@@ -83,6 +84,23 @@ def test_what_history_lost_stays_for_the_grace_and_a_branch_brings_it_back(alice
         branches.create_branch(session(alice), repo=repo, branch="late", starting_point=oid)
     with pytest.raises(RevisionNotFound):
         branches.create_tag(session(alice), repo=repo, tag="late", revision=oid)
+
+
+def test_tidying_leaves_history_that_was_taken_away_lately(alice: User) -> None:
+    repo = repo_of(alice)
+    oid = add(alice, repo, upload(alice, repo, b"".join(CHUNKS)))
+    squash_history(session(alice), repo=repo, ref="main", message="one")
+    for path in git_store(repo).path.rglob("*"):
+        os.utime(path, (time.time() - 300 * 86_400,) * 2)
+    assert tidy_repo(repo)
+    branches.create_branch(session(alice), repo=repo, branch="back", starting_point=oid)
+    branches.delete_branch(session(alice), repo=repo, branch="back")
+    Event.objects.update(at=timezone.now() - timedelta(days=31))
+    for path in git_store(repo).path.rglob("*"):
+        os.utime(path, (time.time() - 300 * 86_400,) * 2)
+    assert tidy_repo(repo)
+    with pytest.raises(RevisionNotFound):
+        git_store(repo).resolve(oid)
 
 
 def test_an_upload_without_a_commit_has_the_grace_and_sending_it_again_renews_it(alice: User) -> None:

@@ -51,7 +51,7 @@ def test_repos_that_changed_lately_and_need_it_are_found(
 def test_what_cannot_be_repacked_is_passed_over(
     alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **_words: object) -> None:
         raise TidyFailed("git repack: no")
 
     monkeypatch.setattr(tidying, "tidy", fail)
