@@ -169,8 +169,9 @@ def mlflow_server(work: Path) -> Iterator[Callable[[Path], float]]:
     home = ROOT / ".clients" / "mlflow"
     python = home / "bin" / "python"
     if not python.exists():
-        subprocess.run(["uv", "venv", "-q", "--python", sys.executable, str(home)], check=True)
-        subprocess.run(["uv", "pip", "install", "-q", "--python", str(python), MLFLOW], check=True)
+        uv = [sys.executable, "-m", "uv"]
+        subprocess.run([*uv, "venv", "-q", "--python", sys.executable, str(home)], check=True)
+        subprocess.run([*uv, "pip", "install", "-q", "--python", str(python), MLFLOW], check=True)
     port, store = free_port(), work / "mlflow"
     store.mkdir()
     url = f"http://127.0.0.1:{port}"

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.views import View
 
+from accounts.actor import Actor
 from models_app.actions import uploads
 from models_app.api import lfs_locks, lfs_parts
 from models_app.api.lfs_links import LINK_SECONDS, check_sender, link_to, mint, read_link
 from models_app.api.lfs_view import MEDIA_TYPE, LfsView
-from models_app.api.wire import HubAPIView, WireError, body_stream, error_response, json_object
-from models_app.api.xet import UploadAPIView
+from models_app.api.wire import (
+    HubAPIView,
+    WireError,
+    body_stream,
+    error_response,
+    json_object,
+    public_url,
+)
+from models_app.api.xet import PROPOSE, UploadAPIView, connection_headers, mint_ticket
 from models_app.files import large_file_of, stream_large_file
 from models_app.models import Repo
 from models_app.storage.lfs import Pointer
@@ -34,15 +43,41 @@ class Batch(LfsView):
         operation = asked.get("operation")
         if operation not in ("upload", "download"):
             raise WireError(422, "'operation' must be 'upload' or 'download'.")
-        if asked.get("hash_algo", "sha256") != "sha256":
+        # huggingface.js spells it with an underscore.
+        if asked.get("hash_algo", "sha256") not in ("sha256", "sha_256"):
             raise WireError(409, "This hub names objects by SHA-256 only.")
         repo = self.repo(content=True)
         sender = check_sender(self.actor, repo, _ref(asked)) if operation == "upload" else None
         pointers = list(_pointers(asked.get("objects")))
         held = uploads.held_objects(repo, pointers, contributor=sender)
+        if operation == "upload" and _knows(asked, "xet"):
+            return self._by_xet(repo, asked, pointers, held, sender)
         in_parts = operation == "upload" and _in_parts(asked, [one for one in pointers if one not in held])
         answers = [self._answer(repo, operation, one, one in held, in_parts) for one in pointers]
         body = {"transfer": "multipart" if in_parts else "basic", "objects": answers, "hash_algo": "sha256"}
+        return JsonResponse(body, content_type=MEDIA_TYPE)
+
+    def _by_xet(
+        self,
+        repo: Repo,
+        asked: dict[str, Any],
+        pointers: Sequence[Pointer],
+        held: Collection[Pointer],
+        sender: Actor | None,
+    ) -> HttpResponseBase:
+        """Clients before 1.20 and huggingface.js ask here whether they may send by Xet instead: they may."""
+        ref = _ref(asked)
+        revision = quote(ref or repo.default_branch, "")
+        path = f"/api/{self.kwargs['kind']}/{repo.repo_id}/xet-write-token/{revision}"
+        if sender is not None and not ref.startswith("refs/pr/"):
+            path += "?create_pr=1"
+        ticket = mint_ticket(self.actor, repo, "write" if sender is None else PROPOSE)
+        upload = {"href": public_url(path), "header": connection_headers(ticket)}
+        objects = []
+        for pointer in pointers:
+            answer = self._answer(repo, "upload", pointer, pointer in held, in_parts=False)
+            objects.append({**answer, "actions": {"upload": upload}} if "actions" in answer else answer)
+        body = {"transfer": "xet", "objects": objects, "hash_algo": "sha256"}
         return JsonResponse(body, content_type=MEDIA_TYPE)
 
     def _answer(
@@ -78,11 +113,17 @@ def _ref(asked: dict[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
+def _knows(asked: dict[str, Any], transfer: str) -> bool:
+    """Whether the client lists this way of transfer."""
+    transfers = asked.get("transfers")
+    return isinstance(transfers, list) and transfer in transfers
+
+
 def _in_parts(asked: dict[str, Any], wanted: Sequence[Pointer]) -> bool:
     """One transfer holds for a whole batch: parts where the client knows them and one object needs them."""
-    transfers = asked.get("transfers")
-    knows = isinstance(transfers, list) and "multipart" in transfers
-    return knows and any(pointer.size > settings.HUB_MULTIPART_BYTES for pointer in wanted)
+    return _knows(asked, "multipart") and any(
+        pointer.size > settings.HUB_MULTIPART_BYTES for pointer in wanted
+    )
 
 
 def _pointers(objects: Any) -> Iterator[Pointer]:

@@ -147,17 +147,22 @@ def is_proposal(actor: Actor, repo: Repo, revision: str, create_pr: bool) -> boo
     return opened.exists()
 
 
+def connection_headers(ticket: str) -> dict[str, str]:
+    """Where the CAS is and what opens it, as Python and JavaScript clients read it from headers."""
+    # The generation in the path keys the client's three-week memory of what it sent (hf-wire 19.5).
+    return {
+        "X-Xet-Cas-Url": public_url(f"/cas/g{xorb_store().generation()}"),
+        "X-Xet-Access-Token": ticket,
+        "X-Xet-Token-Expiration": str(int(time.time()) + TICKET_SECONDS),
+    }
+
+
 def connection(ticket: str) -> HttpResponse:
     """The answer of a token endpoint, in both of the forms that clients read."""
-    # The generation in the path keys the client's three-week memory of what it sent (hf-wire 19.5).
-    url = public_url(f"/cas/g{xorb_store().generation()}")
-    expires = int(time.time()) + TICKET_SECONDS
-    response = JsonResponse({"casUrl": url, "exp": expires, "accessToken": ticket})
-    response["X-Xet-Cas-Url"] = url
-    response["X-Xet-Access-Token"] = ticket
-    response["X-Xet-Token-Expiration"] = str(expires)
-    response["Cache-Control"] = "no-store"
-    return response
+    headers = connection_headers(ticket)
+    url, expires = headers["X-Xet-Cas-Url"], int(headers["X-Xet-Token-Expiration"])
+    body = {"casUrl": url, "exp": expires, "accessToken": ticket}
+    return JsonResponse(body, headers={**headers, "Cache-Control": "no-store"})
 
 
 class UploadAPIView(HubAPIView):

@@ -50,12 +50,11 @@ def prepare(environment: Environment) -> Path:
     if environment.npm:
         subprocess.run(["npm", "install", "--no-audit", "--no-fund", *environment.npm], cwd=place, check=True)
     elif environment.packages:
-        uv = shutil.which("uv")
-        if uv is None:
-            raise SystemExit("uv is needed to make the clients' environments: pip install uv")
-        subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(place / "venv")], check=True)
+        # .ci/setup puts uv beside pip.
+        uv = [sys.executable, "-m", "uv"]
+        subprocess.run([*uv, "venv", "-q", "--python", sys.executable, str(place / "venv")], check=True)
         python = str(place / "venv" / "bin" / "python")
-        subprocess.run([uv, "pip", "install", "-q", "--python", python, *environment.packages], check=True)
+        subprocess.run([*uv, "pip", "install", "-q", "--python", python, *environment.packages], check=True)
     (place / "ready").touch()
     return place
 

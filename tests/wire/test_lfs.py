@@ -47,7 +47,7 @@ def _batch(
     if name:
         credentials = base64.b64encode(f"{name}:{hub.tokens[name]}".encode()).decode()
         headers["Authorization"] = f"Basic {credentials}"
-    body = json.dumps({"operation": operation, "transfers": ["basic"], "objects": objects, **extra}).encode()
+    body = json.dumps({"operation": operation, "transfers": ["basic"], "objects": objects} | extra).encode()
     return _send("POST", f"{hub.url}/{repo_id}.git/info/lfs/objects/batch", body, **headers)
 
 
@@ -122,6 +122,18 @@ def test_a_link_dies_when_the_right_behind_it_does(hub: LiveHub, repo_id: str) -
     link = _actions(_batch(hub, repo_id, "upload", [_object()]))["upload"]["href"]
     hub.api().delete_repo(repo_id)
     assert _send("PUT", link, DATA).status == 401
+
+
+def test_clients_that_ask_for_xet_get_it(hub: LiveHub, repo_id: str) -> None:
+    answer = _batch(
+        hub, repo_id, "upload", [_object()], transfers=["basic", "xet"], hash_algo="sha_256"
+    ).json()
+    assert answer["transfer"] == "xet"
+    upload = answer["objects"][0]["actions"]["upload"]
+    assert upload["header"]["X-Xet-Cas-Url"].startswith(hub.url)
+    token = _send("GET", upload["href"], Authorization=f"Bearer {hub.tokens['alice']}")
+    assert token.json()["casUrl"] == upload["header"]["X-Xet-Cas-Url"]
+    assert _batch(hub, repo_id, "upload", [_object()], transfers=["basic"]).json()["transfer"] == "basic"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,16 @@ const rows = {
     await hub.uploadFile({ ...common, file: { path: "w.safetensors", content: new Blob([content]) } });
   },
   "uploadFile, large, over Xet": async () => {
-    await hub.uploadFile({ ...common, useXet: true, file: { path: "x.safetensors", content: new Blob([content.subarray(1000)]) } });
+    let casCalls = 0;
+    const counting = (url, options) => {
+      if (String(url).includes("/cas/")) casCalls += 1;
+      return fetch(url, options);
+    };
+    const file = { path: "x.safetensors", content: new Blob([content.subarray(1000)]) };
+    await hub.uploadFile({ ...common, useXet: true, fetch: counting, file });
+    check(casCalls >= 2, `${casCalls} calls to the CAS`);
+    const found = await hub.downloadFile({ ...common, path: "x.safetensors" });
+    check(Buffer.from(await found.arrayBuffer()).equals(content.subarray(1000)), "other bytes");
   },
   "listFiles": async () => {
     const found = [];
