@@ -69,7 +69,8 @@ def _shard(containers: Sequence[tuple[str, Sequence[_ChunkRange]]], limit: int) 
             told.append(table)
     if not told:
         return None
-    touch_xorbs([hash_to_text(xorb.hash) for xorb in told])
+    if touch_xorbs([hash_to_text(xorb.hash) for xorb in told]) < len(told):
+        return None  # one of them was collected just now
     # By whole days, so that equal questions get equal bytes, which clients keep once.
     today = int(time.time()) // _DAY * _DAY
     return lookup_shard(told, key=key, made_at=today, expires_at=today + _VALID_DAYS * _DAY)
@@ -102,7 +103,7 @@ def _told_table(container: str, ranges: Sequence[_ChunkRange], key: bytes) -> Lo
     placed = Chunk.objects.filter(xorb=container).values_list("hash", "position")
     positions = {position for start, end in ranges for position in range(start, end)}
     shown = {bytes(raw) for raw, position in placed if position in positions}
-    packed = Xorb.objects.values_list("chunk_table", flat=True).get(pk=container)
+    packed = Xorb.objects.values_list("chunk_table", flat=True).filter(pk=container).first() or b""
     chunks = [
         (keyed(raw, key), length) if raw in shown else (noise, 0)
         for (raw, length), noise in zip(unpack_table(packed), _noise(container), strict=False)

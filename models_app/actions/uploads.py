@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import IO, BinaryIO
 
 from django.conf import settings
+from django.utils import timezone
 
 from accounts.actor import Actor
 from models_app.access import LoginRequired
-from models_app.actions.content import ContentMismatch, NewFile, find_chunks, keep_files, keep_xorb, locate
+from models_app.actions.content import (
+    ContentMismatch,
+    NewFile,
+    batches,
+    find_chunks,
+    keep_files,
+    keep_xorb,
+    locate,
+)
 from models_app.actions.contributions import contributed, note_contribution
 from models_app.files import xorb_store
-from models_app.models import LargeFile, Repo
+from models_app.models import LargeFile, Repo, RepoFile
 from models_app.storage.errors import StorageError
 from models_app.storage.lfs import Pointer, is_lfs_oid
 from models_app.storage.streams import read_pieces
 from models_app.storage.xet.chunking import Chunker
 from models_app.storage.xet.hashing import Node, chunk_hash, file_hash, hash_to_text, xorb_hash
 from models_app.storage.xet.xorb import MAX_CHUNKS, MAX_CONTENT_BYTES, StoredChunk, encode_chunk
+
+# Collection looks at days; not every question needs to be written down.
+_RENEW_GRAIN = timedelta(days=1)
 
 
 class BadObject(StorageError):
@@ -53,6 +66,17 @@ def held_objects(
     rows = LargeFile.objects.filter(sha256__in=wanted, repo_files__repo=repo)
     held = {Pointer(sha256, size) for sha256, size in rows.values_list("sha256", "size")}
     return held.intersection(pointers)
+
+
+def renew_objects(repo: Repo, pointers: Iterable[Pointer]) -> None:
+    """Begin the time anew until a commit names these: their sender has been told that they are here."""
+    now = timezone.now()
+    for batch in batches([pointer.sha256 for pointer in pointers]):
+        rows = RepoFile.objects.filter(
+            repo=repo, file__sha256__in=batch, first_seen_at__lt=now - _RENEW_GRAIN
+        )
+        if rows.exists():
+            rows.update(first_seen_at=now)
 
 
 def store_lfs_object(actor: Actor, *, repo: Repo, pointer: Pointer, body: IO[bytes]) -> bool:

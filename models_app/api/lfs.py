@@ -50,6 +50,8 @@ class Batch(LfsView):
         sender = check_sender(self.actor, repo, _ref(asked)) if operation == "upload" else None
         pointers = list(_pointers(asked.get("objects")))
         held = uploads.held_objects(repo, pointers, contributor=sender)
+        if operation == "upload":
+            uploads.renew_objects(repo, held)
         if operation == "upload" and _knows(asked, "xet"):
             return self._by_xet(repo, asked, pointers, held, sender)
         in_parts = operation == "upload" and _in_parts(asked, [one for one in pointers if one not in held])

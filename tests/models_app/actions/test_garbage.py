@@ -25,9 +25,11 @@ from models_app.actions.garbage import Report, collect_garbage
 from models_app.actions.history import squash_history
 from models_app.actions.refusals import InvalidInput
 from models_app.actions.tidying import tidy_repo
+from models_app.actions.uploads import held_objects, renew_objects
 from models_app.files import git_store
 from models_app.models import Chunk, Event, LargeFile, Repo, RepoFile, Xorb
 from models_app.storage.errors import RevisionNotFound
+from models_app.storage.lfs import Pointer
 from models_app.storage.operations import AddPointer, DeleteFile
 from tests.models_app.actions.xet_world import content, send_shard, send_xorb, stored_files, upload
 from tests.models_app.people import repo_of, session
@@ -111,6 +113,16 @@ def test_an_upload_without_a_commit_has_the_grace_and_sending_it_again_renews_it
     collect()
     upload(alice, repo, data)
     assert collect(29).permissions_dropped == 0
+    assert collect(31).permissions_dropped == 1
+
+
+def test_who_is_told_that_an_object_is_here_has_the_grace_to_commit_it(alice: User) -> None:
+    repo = repo_of(alice)
+    file = upload(alice, repo, b"".join(CHUNKS))
+    long_ago = timezone.now() - timedelta(days=100)
+    RepoFile.objects.update(first_seen_at=long_ago, unreached_since=long_ago)
+    renew_objects(repo, held_objects(repo, [Pointer(file.sha256, file.size)]))
+    assert collect().permissions_dropped == 0
     assert collect(31).permissions_dropped == 1
 
 
