@@ -114,7 +114,8 @@ class LiveHub:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "hub.wsgi", "--bind", f"127.0.0.1:{self.port}",
-                 "--workers", "1", "--worker-class", "gthread", "--threads", "16", "--timeout", "120",
+                 "--workers", "1", "--worker-class", "hub.patient.PatientWorker", "--threads", "16",
+                 "--timeout", "120", "--keep-alive", "15",
                  "--log-level", "warning",
                  "--access-logfile", str(self.access_log),
                  "--access-logformat", "%(m)s %(U)s %(s)s %({content-length}i)s",
