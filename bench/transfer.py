@@ -119,8 +119,10 @@ def plain_nginx(work: Path, folders: dict[str, Path]) -> Iterator[str]:
         ]
         (root / "api" / f"{name}.info").write_text(json.dumps(info))
         (root / "api" / f"{name}.tree").write_text(json.dumps(tree))
+    # Started by root, nginx would give up the right to read our files.
+    user = "user root;" if os.getuid() == 0 else ""
     (root / "nginx.conf").write_text(f"""
-daemon off; worker_processes 2; pid {root}/pid; error_log {root}/error.log;
+{user} daemon off; worker_processes 2; pid {root}/pid; error_log {root}/error.log;
 events {{ worker_connections 512; }}
 http {{
   access_log off; sendfile on; keepalive_requests 100000; default_type application/octet-stream;
