@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -55,7 +56,8 @@ def tags() -> None:
 def listing() -> None:
     repo_id = new_id()
     hf("repos", "create", repo_id)
-    assert repo_id in hf("models", "ls", "--author", "alice", "--limit", "1000")
+    found = hf("models", "ls", "--author", "alice", "--limit", "1000", "--format", "json")
+    assert repo_id in {model["id"] for model in json.loads(found)}
     assert repo_id in hf("models", "info", repo_id)
     hf("datasets", "ls", "--limit", "3")
 
