@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from models_app.storage.gitdiff import MAX_FILE_BYTES, MAX_FILES, diff
 
 from models_app.storage.gitcommit import Author, build_commit
+from models_app.storage.gitdiff import MAX_FILE_BYTES, MAX_FILES, diff
 from models_app.storage.gitmerge import (
     conflicts_of,
     is_ancestor,
