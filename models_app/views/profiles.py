@@ -11,7 +11,8 @@ from django.views.decorators.http import require_safe
 from accounts.actor import Actor
 from accounts.models import Membership, Namespace
 from models_app import social
-from models_app.models import Collection, Repo, RepoType
+from models_app.buckets import visible_buckets, with_totals
+from models_app.models import Bucket, Collection, Repo, RepoType
 from models_app.views.lists import HEADINGS, HEAVY
 from models_app.views.support import HubRequest, page
 
@@ -41,10 +42,16 @@ def profile(request: HubRequest, namespace: str) -> HttpResponse:
         "stored": [
             (HEADINGS[kind], repos.of_type(kind)[:SHOWN]) for kind in (RepoType.SPACE, RepoType.KERNEL)
         ],
+        "buckets": _buckets(request.actor, owner),
         "members": members[:SHOWN] if owner.is_organization else [],
         "is_own": request.actor.user is not None and owner.user_id == request.actor.user.pk,
     }
     return render(request, "profiles/profile.html", context | _social(request.actor, owner))
+
+
+def _buckets(actor: Actor, owner: Namespace) -> list[Bucket]:
+    buckets = visible_buckets(actor).filter(namespace=owner)
+    return list(with_totals(buckets).order_by("name")[:SHOWN])
 
 
 def _social(actor: Actor, owner: Namespace) -> dict[str, Any]:

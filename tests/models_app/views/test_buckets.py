@@ -49,3 +49,10 @@ def test_a_private_bucket_looks_missing(
     assert stranger.get("/buckets/alice/stuff").status_code == 404
     stranger.force_login(carol, backend="accounts.backends.AccountBackend")
     assert stranger.get("/buckets/alice/stuff").status_code == 404
+
+
+def test_a_profile_leads_to_the_buckets_one_may_see(as_alice: Client, alice: User, bucket: Bucket) -> None:
+    assert 'href="/buckets/alice/stuff"' in Client().get("/alice").text
+    change_bucket(Actor(alice), bucket=bucket, private=True)
+    assert 'href="/buckets/alice/stuff"' in as_alice.get("/alice").text
+    assert "/buckets/" not in Client().get("/alice").text
