@@ -34,12 +34,11 @@ class AttachmentStore:
     def staged(self) -> Iterator[IO[bytes]]:
         """A new file beside the others, gone at the end unless it was kept."""
         self.tmp.mkdir(parents=True, exist_ok=True)
-        file = tempfile.NamedTemporaryFile(dir=self.tmp, prefix="attachment-", delete=False)  # noqa: SIM115
-        try:
-            with file:
+        with tempfile.NamedTemporaryFile(dir=self.tmp, prefix="attachment-", delete=False) as file:
+            try:
                 yield file
-        finally:
-            Path(file.name).unlink(missing_ok=True)
+            finally:
+                Path(file.name).unlink(missing_ok=True)
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """Bytes `start` to `stop` (exclusive); FileNotFoundError at once when there is no such file."""
