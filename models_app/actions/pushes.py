@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pygit2
@@ -22,11 +21,11 @@ from models_app.files import git_store
 from models_app.models import Discussion, EventTag, Repo
 from models_app.storage.errors import StorageError
 from models_app.storage.gitcheck import Findings, inspect
-from models_app.storage.gitpush import Body, PushReport, PushRequest, RefUpdate, raw_refs
+from models_app.storage.gitpush import PushReport, PushRequest, RefUpdate, raw_refs
 from models_app.storage.gitstore import GitStore
 from models_app.storage.lfs import Pointer
 from models_app.storage.quarantine import BadPack, Quarantine, move_refs, quarantine
-from models_app.storage.streams import PIECE_BYTES
+from models_app.storage.streams import Body, discard
 
 DECLINED = "pre-receive hook declined"
 _RULE = "-" * 73
@@ -63,7 +62,7 @@ def receive_push(actor: Actor, *, repo: Repo, request: PushRequest, body: Body) 
                 held.take_pack(body, settings.HUB_PUSH_BYTES)
         except BadPack as error:
             # The client reads no answer before it has sent everything.
-            _read_off(body, 4 * settings.HUB_PUSH_BYTES)
+            discard(body, 4 * settings.HUB_PUSH_BYTES)
             return PushReport(_all(updates, "unpacker error"), [error.message], unpack=error.message)
         try:
             found = _findings(repo, held, updates)
@@ -76,12 +75,6 @@ def receive_push(actor: Actor, *, repo: Repo, request: PushRequest, body: Body) 
 
 def _all(updates: Iterable[RefUpdate], reason: str) -> dict[str, str]:
     return {update.ref: reason for update in updates}
-
-
-def _read_off(body: Body, limit: int) -> None:
-    with suppress(OSError):
-        while limit > 0 and (piece := body.read(PIECE_BYTES)):
-            limit -= len(piece)
 
 
 # --- content

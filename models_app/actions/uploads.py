@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from django.conf import settings
 from django.utils import timezone
@@ -27,7 +27,7 @@ from models_app.files import xorb_store
 from models_app.models import LargeFile, Repo, RepoFile
 from models_app.storage.errors import StorageError
 from models_app.storage.lfs import Pointer, is_lfs_oid
-from models_app.storage.streams import read_pieces
+from models_app.storage.streams import Body, read_pieces
 from models_app.storage.xet.chunking import Chunker
 from models_app.storage.xet.hashing import Node, chunk_hash, file_hash, hash_to_text, xorb_hash
 from models_app.storage.xet.xorb import MAX_CHUNKS, MAX_CONTENT_BYTES, StoredChunk, encode_chunk
@@ -79,7 +79,7 @@ def renew_objects(repo: Repo, pointers: Iterable[Pointer]) -> None:
             rows.update(first_seen_at=now)
 
 
-def store_lfs_object(actor: Actor, *, repo: Repo, pointer: Pointer, body: IO[bytes]) -> bool:
+def store_lfs_object(actor: Actor, *, repo: Repo, pointer: Pointer, body: Body) -> bool:
     """Take an object of `pointer.size` bytes from `body` into `repo`; True when the hub had not seen it.
 
     The bytes wait in temporary xorbs until their SHA-256 is known to be right. Raises BadObject,

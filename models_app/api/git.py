@@ -14,8 +14,8 @@ from models_app.api.wire import WireError, body_stream, read_limited
 from models_app.files import git_store
 from models_app.models import Repo
 from models_app.storage import githttp
-from models_app.storage.gitpush import Body, advertise_push, read_request, report
-from models_app.storage.streams import discard
+from models_app.storage.gitpush import advertise_push, read_request, report
+from models_app.storage.streams import Body, discard
 
 _NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache"}
 _GZIP = ("gzip", "x-gzip")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from models_app.storage.githttp import BadPackRequest
 from models_app.storage.gitstore import GitStore
+from models_app.storage.streams import Body
 
 ZERO = "0" * 40
 MAX_UPDATES = 2000
@@ -25,12 +25,6 @@ _SHALLOW = re.compile(rb"shallow [0-9a-f]{40}")
 # 65520 bytes is the longest packet: four are its length, one names the band.
 _BAND_BYTES = 65515
 _TEXT, _DATA = 2, 1
-
-
-class Body(Protocol):
-    """Whatever bytes can be read from, in pieces."""
-
-    def read(self, size: int) -> bytes: ...
 
 
 @dataclass(frozen=True)

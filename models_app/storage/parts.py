@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from models_app.storage.errors import StorageError
-from models_app.storage.streams import read_pieces
+from models_app.storage.streams import Body, read_pieces
 
 _KEY = re.compile(r"[0-9a-f-]{1,130}")
 _ETAG = re.compile(r"[0-9a-f]{64}")
@@ -47,13 +47,13 @@ class PartStore:
         return digest.hexdigest()
 
     @contextmanager
-    def opened(self, key: str, parts: Sequence[tuple[int, str]]) -> Iterator[IO[bytes]]:
+    def opened(self, key: str, parts: Sequence[tuple[int, str]]) -> Iterator[Body]:
         """The parts (number, ETag) one after the other as one stream; MissingPart names one not here."""
         folder = self._folder(key)
         paths = [self._path(folder, number, etag) for number, etag in parts]
         joined = _Joined(paths)
         try:
-            yield joined  # type: ignore[misc]
+            yield joined
         finally:
             joined.close()
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from models_app.storage import gitprocess
 from models_app.storage.errors import BadRefName, StaleParent, StorageError
 from models_app.storage.gitlocks import clear_stale_locks
-from models_app.storage.gitpush import Body, RefUpdate, read_exactly
+from models_app.storage.gitpush import RefUpdate, read_exactly
 from models_app.storage.gitstore import GitStore
-from models_app.storage.streams import PIECE_BYTES
+from models_app.storage.streams import PIECE_BYTES, Body
 
 MAX_OBJECTS = 5_000_000
 _HEADER_BYTES, _TRAILER_BYTES = 12, 20

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
+from typing import Protocol
 
 from models_app.storage.errors import StorageError
 
 PIECE_BYTES = 1024**2
 
 
+class Body(Protocol):
+    """Whatever bytes can be read from, in pieces: a request's body, a file, several files as one."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class BodyCutShort(StorageError):
     """The client hung up, or announced more than it sent."""
 
 
-def read_pieces(body: IO[bytes], length: int) -> Iterator[bytes]:
+def read_pieces(body: Body, length: int) -> Iterator[bytes]:
     """Exactly `length` bytes of `body` in pieces of at most 1 MiB; BodyCutShort when there are fewer."""
     left = length
     while left:
@@ -28,7 +34,7 @@ def read_pieces(body: IO[bytes], length: int) -> Iterator[bytes]:
         yield piece
 
 
-def discard(body: IO[bytes], limit: int) -> None:
+def discard(body: Body, limit: int) -> None:
     """Read what is left of a refused body, at most `limit` bytes; a client that is gone is no matter."""
     try:
         while limit > 0 and (piece := body.read(min(PIECE_BYTES, limit))):
