@@ -86,6 +86,32 @@ class LiveHub:
         """Method, path, status and announced body length (`-`: none) of every request answered so far."""
         return [line.split(" ") for line in self.access_log.read_text().splitlines()]
 
+    def requests_since(self, before: int, method: str, part: str, times: int = 1) -> list[list[str]]:
+        """`requests()` after the first `before`, once `times` have this method and part of a path and no
+        more come for a moment; AssertionError when they have not within 15 seconds.
+
+        gunicorn writes its line when an answer's last byte has gone, so a client may be done before it.
+        """
+        deadline, quiet_since = time.monotonic() + 15, time.monotonic()
+        found: list[list[str]] = []
+        while time.monotonic() < deadline:
+            seen, found = len(found), self.requests()[before:]
+            if len(found) != seen:
+                quiet_since = time.monotonic()
+            wanted = sum(line[0] == method and part in line[1] for line in found)
+            if wanted >= times and time.monotonic() - quiet_since > 0.3:
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"no {times} of {method} …{part}… but {found}")
+
+    def xorbs(self) -> set[Path]:
+        """The files that hold the content of all large files."""
+        return set((self.data_dir / "xorbs").glob("??/??/*"))
+
+    def stored_bytes(self) -> int:
+        """Bytes on disk of the content of all large files."""
+        return sum(path.stat().st_size for path in self.xorbs())
+
     def manage(self, *arguments: str) -> str:
         """Run a management command on this hub's data directory and return what it printed."""
         done = subprocess.run(

@@ -42,20 +42,16 @@ def upload(hub: LiveHub, repo_id: str, data: bytes, home: Path) -> subprocess.Co
     )
 
 
-def stored(hub: LiveHub) -> int:
-    return sum(path.stat().st_size for path in (hub.data_dir / "xorbs").glob("??/??/*"))
-
-
 def test_a_collection_takes_nothing_that_a_client_may_still_need(own_hub: LiveHub, tmp_path: Path) -> None:
     assert upload(own_hub, "alice/first", DATA, tmp_path / "one").returncode == 0
-    before = stored(own_hub)
+    before = own_hub.stored_bytes()
     assert before > 2_900_000
     own_hub.api().delete_repo("alice/first")
     own_hub.manage("collect_garbage")
     # The client remembers that it has sent these chunks, and sends none of them.
-    assert stored(own_hub) == before
+    assert own_hub.stored_bytes() == before
     assert upload(own_hub, "alice/second", DATA, tmp_path / "one").returncode == 0
-    assert stored(own_hub) == before
+    assert own_hub.stored_bytes() == before
     path = own_hub.api().hf_hub_download("alice/second", "w.bin", local_dir=tmp_path / "down")
     assert Path(path).read_bytes() == DATA
 
@@ -68,7 +64,7 @@ def test_after_a_forced_collection_others_upload_anew_and_who_remembers_is_told_
     own_hub.api().delete_repo("alice/third")
     own_hub.api().delete_repo("alice/second", missing_ok=True)
     own_hub.manage("collect_garbage", "--grace-days", "0", "--force")
-    assert stored(own_hub) == 0
+    assert own_hub.stored_bytes() == 0
     remembering = upload(own_hub, "alice/fourth", data, tmp_path / "one")
     assert remembering.returncode != 0
     assert "not stored here; please upload its bytes again" in remembering.stderr

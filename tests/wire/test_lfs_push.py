@@ -27,10 +27,6 @@ def work(hub: LiveHub, repo_id: str, tmp_path: Path) -> Path:
     return made
 
 
-def stored_bytes(hub: LiveHub) -> int:
-    return sum(path.stat().st_size for path in (hub.data_dir / "xorbs").glob("??/??/*"))
-
-
 def test_a_file_goes_up_by_git_lfs_and_comes_down_every_way(
     hub: LiveHub, repo_id: str, work: Path, tmp_path: Path, client_home: Path
 ) -> None:
@@ -55,10 +51,10 @@ def test_git_lfs_and_xet_store_the_same_bytes_once(
     hub: LiveHub, repo_id: str, work: Path, tmp_path: Path, client_home: Path
 ) -> None:
     data = np.random.default_rng(12).bytes(4_000_000)
-    before = stored_bytes(hub)
+    before = hub.stored_bytes()
     commit(work, "weights", model_bin=data)
     git("push", cwd=work)
-    after_git = stored_bytes(hub)
+    after_git = hub.stored_bytes()
     assert after_git - before > 3_500_000
     other = hub.api().create_repo(f"{repo_id}-xet").repo_id
     (tmp_path / "model.bin").write_bytes(data)
@@ -66,7 +62,7 @@ def test_git_lfs_and_xet_store_the_same_bytes_once(
     changed = data[:2_000_000] + b"changed" + data[2_000_000:]
     commit(work, "changed a little", model_bin=changed)
     git("push", cwd=work)
-    assert stored_bytes(hub) - after_git < 600_000
+    assert hub.stored_bytes() - after_git < 600_000
     path = hub.api().hf_hub_download(repo_id, "model.bin")
     assert Path(path).read_bytes() == changed
 

@@ -30,10 +30,6 @@ def source(hub: LiveHub, unique: str) -> str:
     return repo_id
 
 
-def _sent(hub: LiveHub, before: int) -> list[str]:
-    return [line[1] for line in hub.requests()[before:] if line[0] in ("POST", "PUT")]
-
-
 def test_a_commit_that_copies_from_another_repo_moves_no_bytes(
     hub: LiveHub, source: str, unique: str, client_home: Path
 ) -> None:
@@ -45,8 +41,10 @@ def test_a_commit_that_copies_from_another_repo_moves_no_bytes(
         for path, target in (("w/model.safetensors", "copy.safetensors"), ("config.json", "copy.json"))
     ]
     api.create_commit(f"carol/{unique}", operations, commit_message="Copy", repo_type="dataset")
-    assert f"/api/models/{source}/lfs-files/duplicate" in _sent(hub, before)
-    assert not any("/cas/" in path for path in _sent(hub, before))
+    seen = hub.requests_since(before, "POST", f"/api/datasets/carol/{unique}/commit/")
+    sent = [line[1] for line in seen if line[0] in ("POST", "PUT")]
+    assert f"/api/models/{source}/lfs-files/duplicate" in sent
+    assert not any("/cas/" in path or "/lfs/objects/" in path for path in sent)
     got = api.hf_hub_download(f"carol/{unique}", "copy.safetensors", repo_type="dataset")
     assert Path(got).read_bytes() == WEIGHTS
     got = api.hf_hub_download(f"carol/{unique}", "copy.json", repo_type="dataset")

@@ -33,8 +33,8 @@ def _upload(hub: LiveHub, name: str, repo_id: str, data: bytes, home: Path) -> i
         check=True,
         timeout=120,
     )
-    sent = [line for line in hub.requests()[before:] if line[0] == "POST" and "/v1/xorbs/" in line[1]]
-    return sum(int(line[3]) for line in sent)
+    seen = hub.requests_since(before, "POST", f"/api/models/{repo_id}/commit/")
+    return sum(int(line[3]) for line in seen if line[0] == "POST" and "/v1/xorbs/" in line[1])
 
 
 def test_a_child_that_changed_its_last_layer_sends_its_last_layer(

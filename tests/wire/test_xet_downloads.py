@@ -48,10 +48,9 @@ def _elsewhere(hub: LiveHub, home: Path, code: str, *arguments: str, **environme
     return done.stdout.strip()
 
 
-def _new_requests(hub: LiveHub, before: int) -> list[str]:
-    """`METHOD path` of what came since; the log's last lines may come a moment after the answers."""
-    time.sleep(0.3)
-    return [f"{line[0]} {line[1]}" for line in hub.requests()[before:]]
+def _new_requests(hub: LiveHub, before: int, method: str, part: str) -> list[str]:
+    """`METHOD path` of what came since, one of them with this method and part of a path."""
+    return [f"{line[0]} {line[1]}" for line in hub.requests_since(before, method, part)]
 
 
 def _count(requests: list[str], part: str) -> int:
@@ -63,7 +62,7 @@ def test_a_file_comes_by_xet_as_it_was(hub: LiveHub, weights: str, tmp_path: Pat
     code = "print(api.hf_hub_download(sys.argv[1], 'model.safetensors'))"
     path = _elsewhere(hub, tmp_path, code, weights)
     assert Path(path).read_bytes() == WEIGHTS
-    seen = _new_requests(hub, before)
+    seen = _new_requests(hub, before, "GET", "/xorbs/")
     assert _count(seen, "HEAD /" + weights + "/resolve/") == 1
     assert _count(seen, "GET /" + weights + "/resolve/") == 0
     assert _count(seen, "/v2/reconstructions/") == 1
@@ -76,7 +75,7 @@ def test_a_snapshot_goes_from_the_list_of_files_to_xet(hub: LiveHub, weights: st
     path = _elsewhere(hub, tmp_path, "print(api.snapshot_download(sys.argv[1]))", weights)
     assert (Path(path) / "model.safetensors").read_bytes() == WEIGHTS
     assert (Path(path) / "config.json").read_bytes() == b'{"a": 1}'
-    seen = _new_requests(hub, before)
+    seen = _new_requests(hub, before, "GET", "/xorbs/")
     assert _count(seen, "/resolve/") == _count(seen, "config.json") + _count(seen, ".gitattributes")
     assert _count(seen, "/xorbs/") >= 1
 
@@ -86,7 +85,7 @@ def test_plain_http_is_there_for_everybody_else(hub: LiveHub, weights: str, tmp_
     code = "print(api.hf_hub_download(sys.argv[1], 'model.safetensors'))"
     path = _elsewhere(hub, tmp_path, code, weights, HF_HUB_DISABLE_XET="1")
     assert Path(path).read_bytes() == WEIGHTS
-    seen = _new_requests(hub, before)
+    seen = _new_requests(hub, before, "GET", f"/{weights}/resolve/")
     assert _count(seen, "GET /" + weights + "/resolve/") == 1
     assert _count(seen, "/cas/") == 0
 
@@ -100,7 +99,7 @@ def test_a_hub_told_to_offers_no_xet(tmp_path: Path, tmp_path_factory: pytest.Te
         before = len(plain.requests())
         path = _elsewhere(plain, tmp_path, "print(api.snapshot_download('alice/net'))")
         assert (Path(path) / "model.safetensors").read_bytes() == WEIGHTS
-        seen = _new_requests(plain, before)
+        seen = _new_requests(plain, before, "GET", "/model.safetensors")
         assert _count(seen, "/cas/") == 0
         assert api.get_paths_info("alice/net", "model.safetensors")[0].xet_hash is None
     finally:
@@ -120,7 +119,7 @@ def test_a_file_sent_by_lfs_comes_by_xet_too(hub: LiveHub, unique: str, tmp_path
     code = "print(api.hf_hub_download(sys.argv[1], 'w.bin'))"
     path = _elsewhere(hub, tmp_path / "two", code, f"alice/{unique}")
     assert Path(path).read_bytes() == WEIGHTS[::-1]
-    assert _count(_new_requests(hub, before), "/xorbs/") >= 1
+    assert _count(_new_requests(hub, before, "GET", "/xorbs/"), "/resolve/") == 1
 
 
 def test_the_hubs_name_of_a_file_is_the_clients_own(hub: LiveHub, unique: str, tmp_path: Path) -> None:
@@ -136,11 +135,11 @@ def test_the_hubs_name_of_a_file_is_the_clients_own(hub: LiveHub, unique: str, t
         arguments = (f"alice/{unique}", str(tmp_path / "w.bin"), name)
         _elsewhere(hub, tmp_path / name, code, *arguments, TOKEN=hub.tokens["alice"], **environment)
         if off:
-            stored = _stored_bytes(hub)
+            stored = hub.stored_bytes()
     one, other = api.get_paths_info(f"alice/{unique}", ["lfs.bin", "xet.bin"])
     assert one.xet_hash == other.xet_hash
     assert one.xet_hash == _xet_hash(tmp_path / "w.bin")
-    assert _stored_bytes(hub) == stored
+    assert hub.stored_bytes() == stored
 
 
 def _xet_hash(path: Path) -> str:
@@ -149,10 +148,6 @@ def _xet_hash(path: Path) -> str:
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-def _stored_bytes(hub: LiveHub) -> int:
-    return sum(path.stat().st_size for path in (hub.data_dir / "xorbs").glob("??/??/*"))
 
 
 def test_a_private_file_by_a_signed_in_reader_only(hub: LiveHub, unique: str, tmp_path: Path) -> None:
@@ -187,9 +182,9 @@ def test_the_file_system_reads_parts_and_wholes(hub: LiveHub, weights: str, tmp_
 def test_a_lost_xorb_ends_a_download_soon_and_in_words(hub: LiveHub, unique: str, tmp_path: Path) -> None:
     api = hub.api()
     api.create_repo(f"alice/{unique}")
-    before = set((hub.data_dir / "xorbs").glob("??/??/*"))
+    before = hub.xorbs()
     api.upload_file(path_or_fileobj=RNG.bytes(2_000_000), path_in_repo="w.bin", repo_id=f"alice/{unique}")
-    for path in set((hub.data_dir / "xorbs").glob("??/??/*")) - before:
+    for path in hub.xorbs() - before:
         path.unlink()
     code = "try: api.hf_hub_download(sys.argv[1], 'w.bin')\nexcept Exception as error: print(error)"
     began = time.monotonic()
