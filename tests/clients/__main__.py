@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,9 +35,7 @@ class Outcome:
     """What one environment showed."""
 
     environment: Environment
-    versions: str
     rows: list[dict[str, Any]]
-    seconds: float
 
 
 def prepare(environment: Environment) -> Path:
@@ -68,10 +67,57 @@ def command_of(environment: Environment, place: Path) -> list[str]:
     return [str(python), "-W", "ignore", str(SCENARIOS / f"{environment.scenario}.py")]
 
 
+def row_of(title: str, problem: str = "") -> dict[str, Any]:
+    """A row as the scripts print them."""
+    return {"row": title, "ok": not problem, "problem": problem, "seconds": 0}
+
+
+def run_script(
+    command: list[str], variables: dict[str, str], home: Path, limit_seconds: float = LIMIT_SECONDS
+) -> list[dict[str, Any]]:
+    """The rows of a script, and a red one, `end`, when it did not come to its end or hides a failure."""
+    with (home / "out").open("w+") as out, (home / "err").open("w+") as err:
+        script = subprocess.Popen(
+            command, env=variables, cwd=home, stdout=out, stderr=err, text=True, start_new_session=True
+        )
+        problem = ""
+        try:
+            script.wait(limit_seconds)
+        except subprocess.TimeoutExpired:
+            problem = f"not done after {limit_seconds:.0f} seconds"
+            # With what it started.
+            os.killpg(script.pid, signal.SIGKILL)
+            script.wait()
+        out.seek(0)
+        err.seek(0)
+        lines, trace = out.read().splitlines(), err.read().strip()
+    rows = [json.loads(line[4:]) for line in lines if line.startswith("ROW ")]
+    # A script with a failed row ends with 1, which its rows have told.
+    failed = not all(found["ok"] for found in rows)
+    if not problem and (not rows or (script.returncode != 0 and not (failed and script.returncode == 1))):
+        problem = f"ended with {script.returncode} after {len(rows)} rows: {trace[-300:]}"
+    return [*rows, row_of("end", problem)] if problem else rows
+
+
+def road_row(hub: LiveHub, before: int, by_xet: bool) -> dict[str, Any]:
+    """Whether large files went and came by the road they should; the hub's log knows."""
+    if by_xet:
+        title, roads = "large files go and come by Xet", [("POST", "/v1/xorbs/"), ("GET", "/xorbs/")]
+    else:
+        title, roads = "large files go and come without Xet", [("PUT", "/lfs/objects/"), ("GET", "/resolve/")]
+    try:
+        for method, part in roads:
+            seen = hub.requests_since(before, method, part)
+    except AssertionError as error:
+        return row_of(title, str(error)[:300])
+    strays = [] if by_xet else [line[1] for line in seen if "/cas/" in line[1]]
+    return row_of(title, f"{len(strays)} calls of Xet's, {strays[0]} first" if strays else "")
+
+
 def play(environment: Environment, hub: LiveHub) -> Outcome:
     """Run one client's rows with a home of its own."""
     place = prepare(environment)
-    began = datetime.now(UTC)
+    before = len(hub.requests())
     with tempfile.TemporaryDirectory() as home:
         kept = {
             k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUB_", "DJANGO_", "PYTHONPATH"))
@@ -85,23 +131,13 @@ def play(environment: Environment, hub: LiveHub) -> Outcome:
             "OTHER_TOKEN": hub.tokens["carol"],
             **environment.variables,
         }
-        done = subprocess.run(
-            command_of(environment, place),
-            env=variables,
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_SECONDS,
-        )
-    rows = [json.loads(line[4:]) for line in done.stdout.splitlines() if line.startswith("ROW ")]
-    if not rows:
-        rows = [{"row": "start", "ok": False, "problem": done.stderr.strip()[-300:], "seconds": 0}]
+        rows = run_script(command_of(environment, place), variables, Path(home))
+    if environment.by_xet is not None:
+        rows.append(road_row(hub, before, environment.by_xet))
     for found in rows:
         if not found["ok"]:
             print(f"    ✗ {found['row']}: {found['problem']}", flush=True)
-    return Outcome(
-        environment, ", ".join(environment.packages), rows, (datetime.now(UTC) - began).total_seconds()
-    )
+    return Outcome(environment, rows)
 
 
 def page(outcomes: list[Outcome]) -> str:

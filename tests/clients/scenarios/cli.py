@@ -14,16 +14,22 @@ from rows import ENDPOINT, TOKEN, new_id, noise, row, run_rows
 HF = str(Path(sys.executable).with_name("hf"))
 
 
-def hf(*words: str, cwd: str | None = None) -> str:
-    done = subprocess.run([HF, *words], capture_output=True, text=True, timeout=180, cwd=cwd, env=os.environ)
-    assert done.returncode == 0, f"hf {' '.join(words[:3])}: {done.stdout[-400:]}{done.stderr[-400:]}"
+SIGNED_IN_ALREADY = dict(os.environ)
+NO_TOKEN = {name: value for name, value in os.environ.items() if name not in ("HF_TOKEN", "OTHER_TOKEN")}
+
+
+def hf(*words: str, ok: bool = True, environment: dict[str, str] = SIGNED_IN_ALREADY) -> str:
+    done = subprocess.run([HF, *words], capture_output=True, text=True, timeout=180, env=environment)
+    assert (done.returncode == 0) == ok, f"hf {' '.join(words[:3])}: {done.stdout[-400:]}{done.stderr[-400:]}"
     return done.stdout
 
 
-@row("auth login, whoami")
+@row("auth login, whoami, logout")
 def login() -> None:
-    hf("auth", "login", "--token", TOKEN)
-    assert "alice" in hf("auth", "whoami")
+    hf("auth", "login", "--token", TOKEN, environment=NO_TOKEN)
+    assert "alice" in hf("auth", "whoami", environment=NO_TOKEN)
+    hf("auth", "logout", environment=NO_TOKEN)
+    hf("auth", "whoami", ok=False, environment=NO_TOKEN)
 
 
 @row("repos create and delete; upload a folder; download it")
