@@ -40,7 +40,7 @@ _LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 
 
 class BucketTree(BucketAPIView):
-    """GET /api/buckets/{id}/tree[/{prefix}]: one level of files and folders; all files with `recursive`."""
+    """GET /api/buckets/{id}/tree[/{prefix}]: all files; with `recursive=false` one level of files and folders."""
 
     def get(self, request: Request, prefix: str = "", **words: str) -> JsonResponse:
         bucket = self.bucket()
@@ -49,7 +49,7 @@ class BucketTree(BucketAPIView):
         if "\0" in prefix or "\0" in after:  # no stored path holds one, and PostgreSQL refuses to compare
             return JsonResponse([], safe=False)
         entries: list[BucketFile | Folder]
-        if flag(request.GET.get("recursive")):
+        if flag(request.GET.get("recursive", "true")):
             entries = list(files_of(bucket, prefix, after)[: limit + 1])
         else:
             entries = list(islice(list_level(bucket, prefix, after), limit + 1))

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from accounts.actor import Level
 from accounts.models import Namespace
-from models_app.access import LoginRequired, RepoNotFound
+from models_app.access import LoginRequired, NotThere, RepoNotFound
 from models_app.actions import buckets as actions
 from models_app.api.bucket_content import BucketResolve, BucketXetToken
 from models_app.api.bucket_feed import BucketEvents
@@ -48,6 +48,10 @@ class Buckets(HubAPIView):
         limit = query_int(request, "limit", default=LIST_SIZE, lowest=1, highest=LIST_SIZE)
         page, headers = paginate(request, with_totals(rows).order_by("-updated_at", "-pk"), limit)
         return JsonResponse([_bucket_json(bucket) for bucket in page], safe=False, headers=headers)
+
+    def delete(self, request: Request, namespace: str) -> JsonResponse:
+        """404: a bucket's id is `namespace/name`, and the namespace is never guessed."""
+        raise NotThere("Bucket not found: its id is namespace/name.")
 
 
 class BucketRoot(BucketAPIView):

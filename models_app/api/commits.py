@@ -33,7 +33,6 @@ from models_app.storage.operations import (
     AddFile,
     AddPointer,
     DeleteEntry,
-    DeleteFile,
     DeleteFolder,
     Operation,
 )
@@ -168,7 +167,8 @@ def _operation(key: str, value: Mapping[str, Any]) -> Operation:
         case "lfsFile":
             return _pointer(path, value)
         case "deletedFile":
-            return DeleteFile(path)
+            # A path without a slash at its end may also be a folder's: the public hub takes either.
+            return DeleteEntry(path)
         case "deletedFolder":
             return DeleteFolder(path)
         case "deletedEntry":

@@ -56,6 +56,9 @@ def get(
 
 def test_buckets_come_change_and_go(hub: LiveHub, unique: str) -> None:
     api = hub.api()
+    with pytest.raises(HfHubHTTPError) as nameless:
+        api.delete_bucket(unique)
+    assert nameless.value.response.status_code == 404
     made = api.create_bucket(unique, private=True)
     assert (made.bucket_id, made.url) == (f"alice/{unique}", f"{hub.url}/buckets/alice/{unique}")
     assert api.create_bucket(made.bucket_id.upper(), exist_ok=True).bucket_id == made.bucket_id

@@ -117,6 +117,14 @@ def test_deleting_what_is_not_there(hub: LiveHub, repo_id: str) -> None:
         hub.api().delete_file("nope.txt", repo_id)
 
 
+def test_a_folder_is_deleted_by_its_bare_path(hub: LiveHub, repo_id: str) -> None:
+    api = hub.api()
+    operations = [CommitOperationAdd("1/a", b"a"), CommitOperationAdd("1/b/c", b"c")]
+    api.create_commit(repo_id, operations, commit_message="Add")
+    api.create_commit(repo_id, [CommitOperationDelete("1", is_folder=False)], commit_message="Drop")
+    assert not [path for path in api.list_repo_files(repo_id) if path.startswith("1/")]
+
+
 @pytest.mark.parametrize("path", ["a\\b.txt", ".git/config", "a/../../x", "x" * 256, "a//b", "a/.GIT/b"])
 def test_a_path_no_repo_may_hold_is_refused_by_name(hub: LiveHub, repo_id: str, path: str) -> None:
     api = hub.api()
