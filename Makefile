@@ -45,8 +45,8 @@ types: setup ## type-check alone
 migrations: setup ## write migrations for changed tables
 	@$(PY) manage.py makemigrations
 
-bench: setup ## the measurements behind docs/results.md and bench/results (about an hour)
-	@set -e; for name in pretraining storage head_only; do echo "== $$name"; $(PY) -m bench.$$name; done
+bench: setup ## the measurements behind docs/results.md and bench/results (see bench/README.md)
+	@set -e; for name in wire storage pretraining head_only transfer; do echo "== $$name"; $(PY) -m bench.$$name; done
 
 clean: ## remove what tools leave behind (never data/ or .venv/)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .test-artifacts

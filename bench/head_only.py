@@ -1,8 +1,8 @@
 """Head-only fine-tuning with cached features against the plain loop, side by side in one run.
 
-    python -m bench.head_only            about 75 minutes on two quiet cores
-    python -m bench.head_only --limit    6 minutes of them: only against one inference pass
-    python -m bench.head_only --quick    about 2 minutes, for CI: the same code on few images
+    python -m bench.head_only            both races: against one inference pass, against the plain loop
+    python -m bench.head_only --limit    only against one inference pass
+    python -m bench.head_only --quick    both, for CI: the same code on few images
 
 ResNet-50 at 224 pixels, MNIST-5k, one linear head, AdamW, batches of 4 in the same order with the same
 learning rates on both sides. Every measurement is a fresh process of its own (`--part` is that process), so
@@ -333,9 +333,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="few images and epochs, to see that it runs")
-    parser.add_argument(
-        "--limit", action="store_true", help="only against one pass (6 minutes), not the plain loop"
-    )
+    parser.add_argument("--limit", action="store_true", help="only against one pass, not the plain loop")
     parser.add_argument("--images", type=int, default=800, help="images of the race against the plain loop")
     parser.add_argument("--limit-images", type=int, default=2000, help="images of the race against one pass")
     parser.add_argument("--size", type=int, default=224)

@@ -1,6 +1,6 @@
 """Fine-tuning against training from scratch: the same recipe, budget and seeds, other first weights.
 
-    python -m bench.pretraining            6 minutes on two quiet cores; writes its part of docs/results.md
+    python -m bench.pretraining            writes its part of docs/results.md
     python -m bench.pretraining --quick    one seed on few images, to see that it runs; leaves docs/ alone
 
 MobileNetV2 with torchvision's ImageNet weights and MNIST-5k, both as the demo publishes them, and the demo's
@@ -96,10 +96,9 @@ def markdown(found: dict[str, Any], numbers: dict[str, float], where: dict[str, 
         runs = found["runs"][init]
         each = [f"{100 * run['accuracy']:.1f} %" for run in runs]
         f1 = statistics.mean(run["macro_f1"] for run in runs)
-        seconds = statistics.median(run["seconds"] for run in runs)
-        rows.append([title, f"**{100 * numbers[init]:.1f} %**", *each, f"{f1:.3f}", f"{seconds:.0f} s"])
+        rows.append([title, f"**{100 * numbers[init]:.1f} %**", *each, f"{f1:.3f}"])
     seeds = [run["seed"] for run in found["runs"]["pretrained"]]
-    head = ["", "mean accuracy", *(f"seed {seed}" for seed in seeds), "macro-F1", "seconds (median)"]
+    head = ["", "mean accuracy", *(f"seed {seed}" for seed in seeds), "macro-F1"]
     recipe, images = found["recipe"], found["runs"]["pretrained"][0]["images"]
     optim, size = recipe["optim"], recipe["dataset"]["image_size"]
     return f"""MobileNetV2 on MNIST-5k, all layers learning, {optim["epochs"]} epochs of batches of

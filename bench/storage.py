@@ -1,6 +1,6 @@
 """Disk taken by a base model and ten fine-tuned children of it, published by the stock client.
 
-    python -m bench.storage              about 2 minutes on two quiet cores
+    python -m bench.storage
     python -m bench.storage --children 2 for a quick look
 
 A ResNet-50 (102 MB of weights that hardly compress) and children whose heads differ, written by the engine's
@@ -175,7 +175,8 @@ Published: {numbers["all_file_bytes"] / 1e6:.1f} MB. Stored: {numbers["stored_by
 lengths, {numbers["stored_blocks"] / 1e6:.1f} MB of disk blocks: **{numbers["ratio"]:.3f}×** the base's file
 (bound: {BOUND}), {numbers["ratio_to_stored_base"]:.3f}× what the base alone takes in the hub. That is
 with the hub running; stopped, its write-ahead log folded in,
-{numbers["stored_bytes_after_stop"] / 1e6:.1f} MB stay: {parts}.
+{found["stopped"][0] / 1e6:.1f} MB are left,
+{found["empty"][0] / 1e6:.1f} MB of them an empty hub's own: {parts}.
 """
 
 
