@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -16,16 +14,9 @@ from accounts import device, logins, throttle
 from accounts.models import AccessToken, DeviceCode, DeviceLogin, DeviceStatus, User
 from accounts.tokens import find_token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_counted_yet")]
 CLIENT = logins.STOCK_CLIENT
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-
-
-@pytest.fixture(autouse=True)
-def nobody_counted_yet() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
 
 
 def form(client: Client, path: str, **fields: str) -> tuple[int, dict]:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from django.core.cache import cache
 from django.test import Client, override_settings
 
 from accounts import throttle
 from accounts.models import AccessToken, User
 from accounts.tokens import find_token, mint_token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_counted_yet")]
 GOOD = {"username": "alice", "password": "alice-secret-9"}
 BAD = GOOD | {"password": "wrong"}
-
-
-@pytest.fixture(autouse=True)
-def nobody_counted_yet() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
 
 
 class TestLogin:

@@ -14,11 +14,6 @@ from tests.live import LiveHub
 pytestmark = pytest.mark.wire
 
 
-@pytest.fixture
-def repo_id(hub: LiveHub, unique: str) -> str:
-    return hub.api().create_repo(unique).repo_id
-
-
 def ndjson(*names: str) -> bytes:
     content = base64.b64encode(b"x" * 3000).decode()
     rows = [{"key": "header", "value": {"summary": "x"}}]

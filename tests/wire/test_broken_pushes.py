@@ -20,11 +20,6 @@ ZERO = "0" * 40
 
 
 @pytest.fixture
-def repo_id(hub: LiveHub, unique: str) -> str:
-    return str(hub.api().create_repo(f"alice/{unique}").repo_id)
-
-
-@pytest.fixture
 def push(hub: LiveHub, repo_id: str, tmp_path: Path) -> tuple[bytes, str]:
     """The body of a push of one commit with 3 MB to `refs/heads/new`, and the commit."""
     work = clone(hub, "alice", repo_id, tmp_path / "work")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +21,7 @@ from huggingface_hub.errors import (
 )
 
 from tests.live import LiveHub
+from tests.wire.command import Command
 
 pytestmark = pytest.mark.wire
 
@@ -268,27 +267,7 @@ def wait_for(done: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def hf(hub: LiveHub, tmp_path: Path) -> Callable[..., str]:
-    """Run `hf` as alice on a machine with an empty home."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING", "HUB_"))}
-    environment = {
-        **kept, "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.tokens["alice"], "HF_HOME": str(tmp_path / "home"),
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "NO_COLOR": "1",
-    }  # fmt: skip
-
-    def run(*words: str, ok: bool = True) -> str:
-        program = Path(sys.executable).parent / "hf"
-        done = subprocess.run(
-            [str(program), *words], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
-        )
-        assert (done.returncode == 0) == ok, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    return run
-
-
-def test_buckets_by_command(hub: LiveHub, unique: str, tmp_path: Path, hf: Callable[..., str]) -> None:
+def test_buckets_by_command(hub: LiveHub, unique: str, tmp_path: Path, hf: Command) -> None:
     bucket_id = f"alice/{unique}"
     assert bucket_id in hf("buckets", "create", unique)
     assert unique in hf("buckets", "list")
@@ -306,7 +285,7 @@ def test_buckets_by_command(hub: LiveHub, unique: str, tmp_path: Path, hf: Calla
     assert "not found" in hf("buckets", "info", bucket_id, ok=False).lower()
 
 
-def test_a_folder_is_kept_in_step(hub: LiveHub, unique: str, tmp_path: Path, hf: Callable[..., str]) -> None:
+def test_a_folder_is_kept_in_step(hub: LiveHub, unique: str, tmp_path: Path, hf: Command) -> None:
     bucket_id = hub.api().create_bucket(unique).bucket_id
     source, to = tmp_path / "source", tmp_path / "to"
     (source / "sub").mkdir(parents=True)

@@ -19,19 +19,13 @@ from huggingface_hub import (
     eval_result_entries_to_yaml,
 )
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError
-from huggingface_hub.utils import disable_progress_bars
 from pyarrow import parquet
 from safetensors.numpy import save
 
 from tests.live import LiveHub
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("quiet")]
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.fixture(autouse=True)
-def _quiet(client_home: Path) -> None:
-    disable_progress_bars()
 
 
 @pytest.fixture

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.live import LiveHub
+from tests.wire.command import Command
 
 pytestmark = pytest.mark.wire
 
 
-@pytest.fixture
-def hf(hub: LiveHub, tmp_path: Path) -> Callable[..., str]:
-    """Run `hf` as alice on a machine with an empty home."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING", "HUB_"))}
-    environment = {
-        **kept, "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.tokens["alice"], "HF_HOME": str(tmp_path / "home"),
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "NO_COLOR": "1",
-    }  # fmt: skip
-
-    def run(*words: str, ok: bool = True) -> str:
-        program = Path(sys.executable).parent / "hf"
-        done = subprocess.run(
-            [str(program), *words], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
-        )
-        assert (done.returncode == 0) == ok, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    return run
-
-
 def test_upload_download_and_verify_by_command(
-    hub: LiveHub, unique: str, tmp_path: Path, hf: Callable[..., str]
+    hub: LiveHub, unique: str, tmp_path: Path, hf: Command
 ) -> None:
     assert "alice" in hf("auth", "whoami")
     repo_id = f"alice/{unique}"
@@ -95,7 +73,7 @@ def test_a_run_token_reaches_what_it_lists_and_nothing_else(hub: LiveHub, unique
         assert refusal.value.response.status_code == 403
 
 
-def test_discussions_by_command(hub: LiveHub, unique: str, tmp_path: Path, hf: Callable[..., str]) -> None:
+def test_discussions_by_command(hub: LiveHub, unique: str, tmp_path: Path, hf: Command) -> None:
     repo_id = hub.api().create_repo(unique).repo_id
     (tmp_path / "a.txt").write_text("offered\n")
     words = ("discussions", "create", repo_id)
@@ -120,7 +98,7 @@ def test_discussions_by_command(hub: LiveHub, unique: str, tmp_path: Path, hf: C
     assert hub.api().file_exists(repo_id, "a.txt")
 
 
-def test_collections_by_command(hub: LiveHub, unique: str, hf: Callable[..., str]) -> None:
+def test_collections_by_command(hub: LiveHub, unique: str, hf: Command) -> None:
     hub.api().create_repo(unique)
     slug = hub.api().create_collection(unique).slug
     assert slug in hf("collections", "create", unique, "--exists-ok")

@@ -14,12 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from tests.live import LiveHub
 
-pytestmark = pytest.mark.wire
-
-
-@pytest.fixture
-def repo_id(hub: LiveHub, unique: str, client_home: object) -> str:
-    return hub.api().create_repo(unique).repo_id
+pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("client_home")]
 
 
 def status_of(error: pytest.ExceptionInfo[HfHubHTTPError]) -> int:

@@ -16,22 +16,11 @@ from huggingface_hub.errors import (
     RemoteEntryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import disable_progress_bars
 
 from tests.live import LiveHub
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("quiet")]
 ODD_NAME = "dir/a #?%b é+&=.txt"
-
-
-@pytest.fixture(autouse=True)
-def _quiet(client_home: Path) -> None:
-    disable_progress_bars()
-
-
-@pytest.fixture
-def repo_id(hub: LiveHub, unique: str) -> str:
-    return hub.api().create_repo(unique).repo_id
 
 
 def test_a_folder_goes_up_and_comes_down(hub: LiveHub, repo_id: str, tmp_path: Path) -> None:

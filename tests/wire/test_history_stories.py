@@ -11,12 +11,7 @@ from huggingface_hub.errors import BadRequestError, EntryNotFoundError, HfHubHTT
 
 from tests.live import LiveHub
 
-pytestmark = pytest.mark.wire
-
-
-@pytest.fixture
-def repo_id(hub: LiveHub, unique: str, client_home: Path) -> str:
-    return hub.api().create_repo(unique).repo_id
+pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("client_home")]
 
 
 def put(hub: LiveHub, repo_id: str, path: str, content: bytes, **where: str) -> None:

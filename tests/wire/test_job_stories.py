@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, JobNotFoundError
 
 from tests.live import LiveHub
+from tests.wire.command import Command
 
 pytestmark = pytest.mark.wire
 
@@ -58,26 +54,6 @@ def start(hub: LiveHub, recipe: str, target: str, **options: Any) -> Any:
     return hub.api().run_job(image="tuneyard", command=command, **options)
 
 
-@pytest.fixture
-def hf(hub: LiveHub, tmp_path: Path) -> Callable[..., str]:
-    """Run `hf` as alice on a machine with an empty home."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING", "HUB_"))}
-    environment = {
-        **kept, "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.tokens["alice"], "HF_HOME": str(tmp_path / "home"),
-        "HF_HUB_DISABLE_UPDATE_CHECK": "1", "NO_COLOR": "1",
-    }  # fmt: skip
-
-    def run(*words: str, ok: bool = True) -> str:
-        program = Path(sys.executable).parent / "hf"
-        done = subprocess.run(
-            [str(program), *words], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
-        )
-        assert (done.returncode == 0) == ok, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    return run
-
-
 def put_lines(hub: LiveHub, job_id: str, *lines: tuple[int, str]) -> None:
     hub.manage("shell", "-v", "0", "-c", _LINES.format(id=job_id, lines=list(lines)))
 
@@ -87,7 +63,7 @@ def put_stage(hub: LiveHub, job_id: str, stage: str, message: str = "") -> None:
 
 
 def test_a_job_is_started_seen_and_stopped_by_command(
-    hub: LiveHub, recipe: str, unique: str, hf: Callable[..., str]
+    hub: LiveHub, recipe: str, unique: str, hf: Command
 ) -> None:
     words = ("tuneyard", "tuneyard", "finetune", "--recipe", recipe, "--target", unique, "--private")
     hf("jobs", "run", "--detach", "--label", "team=vision", "--name", unique, "--timeout", "2h", *words)
@@ -109,7 +85,7 @@ def test_a_job_is_started_seen_and_stopped_by_command(
     assert "CANCELED" in hf("jobs", "wait", job.id, ok=False)
 
 
-def test_hardware_by_command(hf: Callable[..., str]) -> None:
+def test_hardware_by_command(hf: Command) -> None:
     assert "cpu-basic" in hf("jobs", "hardware", "--no-truncate")
     assert "free" in hf("jobs", "hardware", "--no-truncate")
 
@@ -121,7 +97,7 @@ def test_the_page_of_a_job_is_the_page_of_the_run(hub: LiveHub, job: Any) -> Non
         assert answer.url == f"{hub.url}/runs/{job.id}"
 
 
-def test_logs_of_a_job_that_has_ended(hub: LiveHub, job: Any, hf: Callable[..., str]) -> None:
+def test_logs_of_a_job_that_has_ended(hub: LiveHub, job: Any, hf: Command) -> None:
     put_lines(hub, job.id, *((n, f"line {n}") for n in range(5)))
     put_stage(hub, job.id, "ERROR", "The data is empty.")
     assert list(hub.api().fetch_job_logs(job_id=job.id)) == [f"line {n}" for n in range(5)]

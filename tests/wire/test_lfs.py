@@ -55,11 +55,6 @@ def _object(data: bytes = DATA) -> dict[str, Any]:
     return {"oid": hashlib.sha256(data).hexdigest(), "size": len(data)}
 
 
-@pytest.fixture
-def repo_id(hub: LiveHub, unique: str) -> str:
-    return str(hub.api().create_repo(f"alice/{unique}").repo_id)
-
-
 def _actions(answer: Answer) -> dict[str, Any]:
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "application/vnd.git-lfs+json"

@@ -15,11 +15,6 @@ pytestmark = pytest.mark.wire
 
 
 @pytest.fixture
-def repo_id(hub: LiveHub, unique: str) -> str:
-    return str(hub.api().create_repo(f"alice/{unique}").repo_id)
-
-
-@pytest.fixture
 def work(hub: LiveHub, repo_id: str, tmp_path: Path) -> Path:
     """A working copy of alice's, where git-lfs is at home."""
     made = clone(hub, "alice", repo_id, tmp_path / "work")

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import LiveHub
+from tests.wire.command import PROGRAM, run_hf
 from tests.wire.session import Session
 
 pytestmark = pytest.mark.wire
@@ -40,12 +41,7 @@ class Machine:
         return kept | own | quiet | {"NO_COLOR": "1", "TERM": "xterm"}
 
     def hf(self, *words: str, ok: bool = True) -> str:
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "hf"), *words],
-            env=self.environment, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        assert (done.returncode == 0) == ok, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return run_hf(*words, environment=self.environment, ok=ok)
 
     def stored(self) -> configparser.ConfigParser:
         """The client's own file of tokens."""
@@ -99,7 +95,7 @@ def terminal(machine: Machine, *words: str) -> Iterator[Terminal]:
     """`hf` on a pseudo-terminal; ended by its own pid."""
     screen, keyboard = pty.openpty()
     process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "hf"), *words],
+        [PROGRAM, *words],
         env=machine.environment, stdin=keyboard, stdout=keyboard, stderr=keyboard, start_new_session=True,
     )  # fmt: skip
     os.close(keyboard)

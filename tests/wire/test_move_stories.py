@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx2
@@ -13,6 +12,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
 from tests.live import LiveHub
+from tests.wire.command import Command
 
 pytestmark = pytest.mark.wire
 
@@ -114,21 +114,7 @@ def test_refused_moves_change_nothing(hub: LiveHub, unique: str, repo_id: str) -
         hub.api("bob").move_repo(mine, f"team/{unique}")
 
 
-def test_the_command_moves_and_copies(hub: LiveHub, unique: str, repo_id: str, tmp_path: Path) -> None:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING", "HUB_"))}
-    environment = {
-        **kept, "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.tokens["alice"], "HF_HOME": str(tmp_path / "home"),
-        "HF_HUB_DISABLE_UPDATE_CHECK": "1", "NO_COLOR": "1",
-    }  # fmt: skip
-
-    def hf(*words: str) -> str:
-        program = Path(sys.executable).parent / "hf"
-        done = subprocess.run(
-            [str(program), *words], env=environment, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
+def test_the_command_moves_and_copies(hub: LiveHub, unique: str, repo_id: str, hf: Command) -> None:
     new = f"alice/{unique}-cli"
     assert new in hf("repos", "move", repo_id, new)
     copy = f"team/{unique}-copy"

@@ -16,17 +16,11 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import disable_progress_bars
 
 from tests.live import LiveHub
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("quiet")]
 CARD = b"---\nlicense: mit\n---\n# Net\n\nOne.\n\nTwo.\n\nThree.\n"
-
-
-@pytest.fixture(autouse=True)
-def _quiet(client_home: Path) -> None:
-    disable_progress_bars()
 
 
 @pytest.fixture

@@ -22,11 +22,6 @@ CARD = "---\nlicense: mit\ntags: [pushed]\npipeline_tag: text-classification\n--
 
 
 @pytest.fixture
-def repo_id(hub: LiveHub, unique: str) -> str:
-    return str(hub.api().create_repo(f"alice/{unique}").repo_id)
-
-
-@pytest.fixture
 def work(hub: LiveHub, repo_id: str, tmp_path: Path) -> Path:
     """A working copy of alice's."""
     return clone(hub, "alice", repo_id, tmp_path / "work")

@@ -17,6 +17,8 @@ from huggingface_hub import CommitOperationAdd, WebhookWatchedItem
 from huggingface_hub.errors import HfHubHTTPError
 
 from tests.live import ROOT, LiveHub, make_hub
+from tests.wire.command import Command
+from tests.wire.gitworld import clone, commit, git
 from tests.wire.receiver import Receiver, receiver
 
 pytestmark = pytest.mark.wire
@@ -202,22 +204,10 @@ def test_a_push_is_one_message(posting: LiveHub, inbox: Receiver, unique: str, t
     api, repo_id = posting.api(), f"alice/{unique}"
     head = api.model_info(api.create_repo(unique).repo_id).sha
     api.create_webhook(url=inbox.url(), watched=[{"type": "model", "name": repo_id}])
-    address = f"{posting.url.replace('://', '://hf_user:' + posting.tokens['alice'] + '@')}/{repo_id}"
-
-    def git(*words: str) -> str:
-        who = ["-c", "user.name=alice", "-c", "user.email=alice@example.org", "-C", str(tmp_path / "net")]
-        command = ["git", *(who if words[0] != "clone" else []), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    git("clone", "-q", address, str(tmp_path / "net"))
-    (tmp_path / "net" / "a.txt").write_text("a")
-    git("add", "a.txt")
-    git("commit", "-q", "-m", "Add a")
-    git("tag", "v1")
-    new = git("rev-parse", "HEAD")
-    git("push", "-q", "origin", "main", "v1")
+    work = clone(posting, "alice", repo_id, tmp_path / "net")
+    new = commit(work, "Add a", a_txt="a")
+    git("tag", "v1", cwd=work)
+    git("push", "-q", "origin", "main", "v1", cwd=work)
     told = inbox.of(repo_id, "repo.content", "update").payload
     assert told["updatedRefs"] == [
         {"ref": "refs/heads/main", "oldSha": head, "newSha": new},
@@ -290,27 +280,24 @@ def test_a_private_repo_is_told_to_those_only_who_may_know_of_it(
 
 
 def test_the_command_line(hub: LiveHub, tmp_path: Path) -> None:
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))},
-        "HF_ENDPOINT": hub.url, "HF_TOKEN": hub.tokens["carol"], "HF_HOME": str(tmp_path), "NO_COLOR": "1",
-    }  # fmt: skip
-
-    def hf(*words: str) -> str:
-        program = str(Path(sys.executable).parent / "hf")
-        done = subprocess.run(
-            [program, "webhooks", *words], env=environment, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    hf("create", "--url", "https://example.org/x", "--watch", "model:carol/net", "--watch", "bucket:carol/b")
+    hf = Command(hub, tmp_path, "carol")
+    hf(
+        "webhooks",
+        "create",
+        "--url",
+        "https://example.org/x",
+        "--watch",
+        "model:carol/net",
+        "--watch",
+        "bucket:carol/b",
+    )
     (made,) = hub.api("carol").list_webhooks()
-    assert "model:carol/net" in hf("ls", "--format", "json")
-    hf("update", made.id, "--secret", "n3w")
+    assert "model:carol/net" in hf("webhooks", "ls", "--format", "json")
+    hf("webhooks", "update", made.id, "--secret", "n3w")
     assert hub.api("carol").get_webhook(made.id).secret == "n3w"
     assert len(hub.api("carol").get_webhook(made.id).watched) == 2
-    hf("disable", made.id)
-    hf("enable", made.id)
-    assert made.id in hf("info", made.id)
-    hf("delete", made.id, "--yes")
+    hf("webhooks", "disable", made.id)
+    hf("webhooks", "enable", made.id)
+    assert made.id in hf("webhooks", "info", made.id)
+    hf("webhooks", "delete", made.id, "--yes")
     assert hub.api("carol").list_webhooks() == []

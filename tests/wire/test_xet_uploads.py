@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.live import LiveHub
+from tests.live import LiveHub, make_hub
 from tests.models_app.storage.xet_samples import cut, make_shard, make_xorb
 
 pytestmark = pytest.mark.wire
@@ -45,11 +45,6 @@ def _xet_token(hub: LiveHub, repo_id: str, name: str = "alice", access: str = "w
     status, _, headers = _call(hub, f"/api/models/{repo_id}/xet-{access}-token/main", token=hub.tokens[name])
     assert status == 200
     return headers["X-Xet-Cas-Url"], headers["X-Xet-Access-Token"]
-
-
-@pytest.fixture
-def repo_id(hub: LiveHub, unique: str) -> str:
-    return str(hub.api().create_repo(f"alice/{unique}").repo_id)
 
 
 def test_bytes_and_paths_go_up_by_xet_and_come_down_as_they_were(
@@ -103,21 +98,17 @@ def test_a_folder_with_many_files_goes_up_in_one_commit(
         assert (got / f"image-{number}.png").read_bytes() == (tmp_path / f"image-{number}.png").read_bytes()
 
 
-def _xorb_bytes(hub: LiveHub) -> int:
-    return sum(path.stat().st_size for path in (hub.data_dir / "xorbs").glob("??/??/*"))
-
-
 def test_the_same_weights_from_two_people_are_stored_once(
     hub: LiveHub, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = _weights(4)
     hub.api("alice").create_repo(f"alice/{unique}", private=True)
     hub.api("carol").create_repo(f"carol/{unique}")
-    before = _xorb_bytes(hub)
+    before = hub.stored_bytes()
     for name in ("alice", "carol"):
         # Each from a machine of their own, which remembers nothing of the other's uploads.
         _upload_elsewhere(hub, name, f"{name}/{unique}", data, tmp_path / name)
-    assert _xorb_bytes(hub) - before <= len(data) * 1.01
+    assert hub.stored_bytes() - before <= len(data) * 1.01
     assert Path(hub.api("carol").hf_hub_download(f"carol/{unique}", "w.bin")).read_bytes() == data
 
 
@@ -261,16 +252,18 @@ def test_the_second_shard_route_says_in_words_what_is_wrong(hub: LiveHub, repo_i
 
 
 def test_an_upload_that_cannot_be_taken_tells_the_user_why(
-    hub: LiveHub, repo_id: str, client_home: Path, tmp_path: Path
+    tmp_path_factory: pytest.TempPathFactory, client_home: Path
 ) -> None:
     """The client remembers what it sent; where that is gone from the hub, its next upload says so at once."""
-    data = _weights(8)
-    hub.api().upload_file(path_or_fileobj=data, path_in_repo="w.bin", repo_id=repo_id)
-    code = (
-        "from models_app.models import Xorb; from models_app.storage.xet.shard import parse_shard\n"
-        "newest = Xorb.objects.order_by('-created_at').first()\n"
-        "Xorb.objects.filter(pk=newest.pk).update(chunk_table=b'')"
-    )
-    hub.manage("shell", "-c", code)
-    with pytest.raises(Exception, match="not stored here"):
-        hub.api().upload_file(path_or_fileobj=data + b"x", path_in_repo="again.bin", repo_id=repo_id)
+    spoiled, data = make_hub(tmp_path_factory.mktemp("spoiled")), _weights(8)
+    try:
+        api = spoiled.api()
+        api.create_repo("alice/net")
+        api.upload_file(path_or_fileobj=data, path_in_repo="w.bin", repo_id="alice/net")
+        spoiled.manage(
+            "shell", "-c", "from models_app.models import Xorb; Xorb.objects.update(chunk_table=b'')"
+        )
+        with pytest.raises(RuntimeError, match="not stored here"):
+            api.upload_file(path_or_fileobj=data + b"x", path_in_repo="again.bin", repo_id="alice/net")
+    finally:
+        spoiled.stop()
