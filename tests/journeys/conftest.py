@@ -141,6 +141,10 @@ class Yard:
         with sqlite3.connect(f"file:{self.hub.data_dir / 'hub.sqlite3'}?mode=ro", uri=True) as database:
             return int(database.execute(sql, values).fetchone()[0])
 
+    def losses(self, run_id: str) -> int:
+        """How often the hub took the run from a worker that had fallen silent."""
+        return self.count("SELECT losses FROM runs_run WHERE uuid = ?", run_id.replace("-", ""))
+
     def finish_events(self, run_id: str) -> int:
         sql = "SELECT count(*) FROM models_app_event WHERE tag = 'run:run:finish' AND data LIKE ?"
         return self.count(sql, f"%{run_id}%")

@@ -53,7 +53,7 @@ def test_a_killed_worker_costs_time_only(yard: Yard, worker: subprocess.Popen[by
     assert yard.run(run_id)["stage"] == "RUNNING"  # nobody has noticed yet
     yard.worker()
     run = yard.wait_for_stage(run_id, "COMPLETED", 120)
-    assert run["attempt"] == 2
+    assert (run["attempt"], yard.losses(run_id)) == (2, 1)
     assert yard.result_commits(run) == [run["resultOid"]]
     assert yard.finish_events(run_id) == 1
 
@@ -67,6 +67,7 @@ def test_a_worker_told_to_stop_hands_the_run_back_at_once(
     yard.end(worker, seconds=30)
     assert worker.returncode == 0
     assert yard.run(run_id)["stage"] == "SCHEDULING"
+    assert yard.losses(run_id) == 0  # handed back, not taken from a silent worker
     yard.worker()
     run = yard.wait_for(run_id, lambda run: run["attempt"] == 2 and is_training(run))
     assert run["progress"]["step"] >= before  # it went on from the checkpoint

@@ -47,7 +47,8 @@ class KillableHub(LiveHub):
 
     def start(self) -> None:
         command = [sys.executable, "-m", "gunicorn", "hub.wsgi", "--bind", f"127.0.0.1:{self.port}"]
-        command += ["--preload", "--workers", "1", "--worker-class", "gthread", "--threads", "8"]
+        command += ["--preload", "--workers", "1", "--threads", "8"]
+        command += ["--worker-class", "hub.patient.PatientWorker"]
         command += ["--log-level", "critical", "--no-control-socket"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -67,10 +67,11 @@ def test_a_killed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "model.safetensors"
     write_weights(path, {"a": torch.zeros(2)})
 
-    def killed(_: torch.Tensor) -> bytes:
+    def killed(self: Path, target: Path) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.weights._raw", killed)
+    # The latest moment that can be bad: everything is written, and nothing is in its place.
+    monkeypatch.setattr(Path, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         write_weights(path, {"a": torch.ones(2)})
     assert torch.equal(load_weights(path)["a"], torch.zeros(2))
