@@ -40,7 +40,7 @@ _LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 
 
 class BucketTree(BucketAPIView):
-    """GET /api/buckets/{id}/tree[/{prefix}]: all files; with `recursive=false` one level of files and folders."""
+    """GET /api/buckets/{id}/tree[/{prefix}]: all files, or with `recursive=false` one level, with folders."""
 
     def get(self, request: Request, prefix: str = "", **words: str) -> JsonResponse:
         bucket = self.bucket()

@@ -57,6 +57,7 @@ class RepoList(HubAPIView):
                 "card_data": flag(request.GET.get("cardData")),
                 "config": flag(request.GET.get("config")),
             }
+            words["uses"] = any(request.GET.get(name) for name in ("models", "datasets", "linked"))
             rows = [list_json(repo, self.actor, full=full, **words) for repo in page]
         return JsonResponse(rows, safe=False, headers=headers)
 

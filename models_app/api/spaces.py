@@ -83,10 +83,11 @@ class SearchSpaces(HubAPIView):
             repos = repos.filter(card__metadata__sdk__in=sdks)
         unread = ("card__html", "card__search_text", "card__preview", "card__siblings")
         rows = search_repos(repos, query).for_lists().defer(*unread)[:MAX_FOUND]
-        return JsonResponse([_found_json(repo) for repo in rows], safe=False)
+        return JsonResponse([_found_json(repo, place) for place, repo in enumerate(rows)], safe=False)
 
 
-def _found_json(repo: Repo) -> dict[str, Any]:
+def _found_json(repo: Repo, place: int) -> dict[str, Any]:
+    """An entry; its relevancy follows its place, from 1 down: words are matched here, not meanings."""
     card = getattr(repo, "card", None)
     metadata = card.metadata if card else {}
     return {
@@ -100,6 +101,7 @@ def _found_json(repo: Repo) -> dict[str, Any]:
         "tags": tags_json(repo),
         "runtime": RUNTIME,
         "ai_short_description": card.summary if card else "",
+        "semanticRelevancyScore": round(1 / (1 + place), 4),
         "trendingScore": repo.trending_score,
     }
 

@@ -40,9 +40,12 @@ def repo_json(
     return summary_json(repo, actor, (INFO if full else BRIEF)[repo.repo_type])
 
 
-def list_json(repo: Repo, actor: Actor, *, full: bool, card_data: bool, config: bool) -> dict[str, Any]:
-    """A list item with what the flags of `GET /api/{T}` ask for."""
+def list_json(
+    repo: Repo, actor: Actor, *, full: bool, card_data: bool, config: bool, uses: bool = False
+) -> dict[str, Any]:
+    """A list item with what the flags of `GET /api/{T}` ask for; `uses`: a space's models, datasets."""
     wanted = [*(FULL if full else BRIEF)[repo.repo_type]]
+    wanted += ["models", "datasets"] * (uses and repo.repo_type == RepoType.SPACE)
     wanted += ["cardData"] * card_data + ["config"] * (config and repo.repo_type == RepoType.MODEL)
     return summary_json(repo, actor, wanted)
 

@@ -24,11 +24,10 @@ class BadSafetensors(ValueError):
     """The file is no sound safetensors file; the message is one sentence."""
 
 
-def count_parameters(file: BinaryIO, size: int, max_header: int = MAX_HEADER_BYTES) -> dict[str, int]:
-    """{dtype: number of parameters} of a file of `size` bytes, positioned at its start.
+def read_header(file: BinaryIO, size: int, max_header: int = MAX_HEADER_BYTES) -> tuple[dict[str, Any], int]:
+    """The header of a file of `size` bytes, positioned at its start, and the bytes that hold it.
 
-    Raises BadSafetensors when the header is longer than the file or `max_header` bytes, is no JSON of
-    tensors, or names tensors whose bytes do not fit their shape or the file.
+    Raises BadSafetensors when it is longer than the file or `max_header` bytes, or is no JSON object.
     """
     prefix = file.read(8)
     if len(prefix) < 8:
@@ -44,6 +43,15 @@ def count_parameters(file: BinaryIO, size: int, max_header: int = MAX_HEADER_BYT
         raise BadSafetensors("The header is not valid JSON.") from None
     if not isinstance(header, dict):
         raise BadSafetensors("The header is not a mapping of tensors.")
+    return header, length
+
+
+def count_parameters(file: BinaryIO, size: int, max_header: int = MAX_HEADER_BYTES) -> dict[str, int]:
+    """{dtype: number of parameters} of a file of `size` bytes, positioned at its start.
+
+    Raises BadSafetensors as `read_header` does, and for tensors that do not fit their shape or the file.
+    """
+    header, length = read_header(file, size, max_header)
     counts: dict[str, int] = {}
     for name, tensor in header.items():
         if name != "__metadata__":
