@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
@@ -157,6 +158,11 @@ class AccessToken(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
 
+    def is_living(self, now: datetime) -> bool:
+        """Whether the token works: not expired, not revoked, its user neither inactive nor suspended."""
+        is_over = self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= now)
+        return not is_over and self.user.is_active and not self.user.is_suspended
+
 
 class DeviceStatus(models.TextChoices):
     """Where a login begun on a terminal stands; `redeemed`: its token has been handed out."""
@@ -183,3 +189,14 @@ class DeviceCode(models.Model):
 
     def __str__(self) -> str:
         return f"device code of {self.created_at:%Y-%m-%d %H:%M}, {self.status}"
+
+
+class Tally(models.Model):
+    """How often something was tried within a window of time (accounts/throttle.py); `key` names no person."""
+
+    key = models.CharField(max_length=64, unique=True)
+    count = models.PositiveIntegerField()
+    until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.count}"

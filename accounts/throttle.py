@@ -1,15 +1,22 @@
-"""Slowing down those who guess or flood: failures and calls counted in the cache by name and address."""
+"""Slowing down those who guess or flood: failures and calls counted by name and address.
+
+Counted in the database, because several web processes answer the same people.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
-import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
-from django.core.cache import cache
+from django.db import transaction
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import Tally
 
 
 @dataclass(frozen=True)
@@ -21,24 +28,25 @@ class Limit:
     seconds: int
 
     def is_full(self, who: str) -> bool:
-        return cache.get(self._key(who), 0) >= self.most
+        return (self._running(who).values_list("count", flat=True).first() or 0) >= self.most
 
     def note(self, who: str) -> None:
-        """Count one; expiry is set by the first of a window."""
-        key = self._key(who)
-        if cache.add(key, 0, self.seconds):
-            cache.set(f"{key}:until", time.time() + self.seconds, self.seconds)
-        try:
-            cache.incr(key)
-        except ValueError:  # the window ended between the two calls
-            cache.set(key, 1, self.seconds)
+        """Count one; the first of a window sets its end."""
+        now = timezone.now()
+        with transaction.atomic():
+            Tally.objects.filter(until__lte=now).delete()
+            first = {"count": 1, "until": now + timedelta(seconds=self.seconds)}
+            row, made = Tally.objects.get_or_create(key=self._key(who), defaults=first)
+            if not made:
+                Tally.objects.filter(pk=row.pk).update(count=F("count") + 1)
 
     def forget(self, who: str) -> None:
-        cache.delete(self._key(who))
+        Tally.objects.filter(key=self._key(who)).delete()
 
     def headers(self, who: str) -> dict[str, str]:
         """What a client may read of a full limit (wire section 1); the stock one waits as long as it says."""
-        left = max(1, math.ceil(cache.get(f"{self._key(who)}:until", 0) - time.time()))
+        until = self._running(who).values_list("until", flat=True).first()
+        left = max(1, math.ceil((until - timezone.now()).total_seconds())) if until else 1
         name = self.area.replace("-", "_")  # the stock client reads word characters only
         return {
             "Retry-After": str(left),
@@ -46,8 +54,11 @@ class Limit:
             "RateLimit-Policy": f'"fixed window";"{name}";q={self.most};w={self.seconds}',
         }
 
+    def _running(self, who: str) -> QuerySet[Tally]:
+        return Tally.objects.filter(key=self._key(who), until__gt=timezone.now())
+
     def _key(self, who: str) -> str:
-        return f"throttle:{self.area}:{hashlib.sha256(who.encode()).hexdigest()[:32]}"
+        return f"{self.area}:{hashlib.sha256(who.encode()).hexdigest()[:32]}"
 
 
 # By name and address for one guesser, by address for many names, by name for many addresses (generous, since

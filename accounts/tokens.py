@@ -14,12 +14,14 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import AccessToken, DeviceLogin, TokenRole, User
+from accounts.prepared import Prepared
 
 TOKEN_PREFIX = "hf_"  # noqa: S105
 _LETTERS = string.ascii_letters
 _TEXT = re.compile(r"hf_[A-Za-z0-9_-]{1,197}")
 # Writing the time of every use would make each read of a busy client a database write.
 _USE_GRAIN = timedelta(minutes=1)
+_BY_HASH = Prepared(lambda hash: AccessToken.objects.filter(hash=hash).select_related("user"), "hash")
 
 
 def new_text(prefix: str = TOKEN_PREFIX) -> str:
@@ -65,9 +67,10 @@ def find_token(text: str) -> AccessToken | None:
     """The living token with this text, or None: unknown, expired, revoked, user suspended."""
     if not text.startswith(TOKEN_PREFIX) or len(text) > 200:
         return None
-    token = living_tokens().filter(hash=hash_text(text)).select_related("user").first()
-    if token is not None:
-        _note_use(token)
+    token = _BY_HASH.first(hash_text(text))
+    if token is None or not token.is_living(timezone.now()):
+        return None
+    _note_use(token)
     return token
 
 
@@ -83,7 +86,10 @@ def revoke_token(token: AccessToken) -> None:
 
 
 def living_tokens() -> QuerySet[AccessToken]:
-    """Tokens that work now: not expired, not revoked, their user neither inactive nor suspended."""
+    """Tokens that work now: not expired, not revoked, their user neither inactive nor suspended.
+
+    The twin of `AccessToken.is_living` (tested).
+    """
     alive = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
     return AccessToken.objects.filter(alive, revoked_at=None, user__is_active=True, user__is_suspended=False)
 

@@ -23,7 +23,7 @@ def web(listener: socket.socket, public_url: str) -> Child:
     """Gunicorn on an open socket: a restarted web finds its clients waiting, not refused."""
     command = [sys.executable, "-m", "gunicorn", "hub.wsgi", "--bind", f"fd://{listener.fileno()}"]
     options = {
-        "--workers": "1",
+        "--workers": str(settings.HUB_WEB_PROCESSES),
         "--worker-class": "hub.patient.PatientWorker",
         "--threads": str(WEB_THREADS),
         "--worker-connections": "4000",

@@ -73,6 +73,9 @@ HUB_ATTACHMENTS_PER_USER_BYTES = env_int("HUB_ATTACHMENTS_PER_USER_MB", 1024) * 
 # --- mail
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
+# --- web: a Python process uses one core at a time, and two keep downloads going while one is busy
+HUB_WEB_PROCESSES = env_int("HUB_WEB_PROCESSES", min(4, max(2, os.cpu_count() or 2)))
+
 # --- limits
 HUB_REGISTRATION = env_str("HUB_REGISTRATION", "open")
 # How many proxies of ours stand in front: whose word on the client's address is taken.

@@ -10,7 +10,17 @@ from django.conf import settings
 
 from accounts.actor import Actor, Level
 from accounts.models import Namespace, TokenRole, User
+from accounts.prepared import Prepared
 from models_app.models import AccessRequest, AccessStatus, Repo
+
+_BY_ID = Prepared(
+    lambda repo_type, namespace, name: (
+        Repo.objects.select_related("namespace").named(repo_type, f"{namespace}/{name}").order_by()
+    ),
+    "type",
+    "namespace",
+    "name",
+)
 
 
 class Refusal(Exception):
@@ -57,8 +67,8 @@ def access_repo(
     `content=False` asks only for what is known of the repo (info, lists of files, its page), which a gated
     repo shows to everybody. Raises RepoNotFound, RepoDisabled, RepoGated, Forbidden or LoginRequired.
     """
-    named = Repo.objects.select_related("namespace").named(repo_type, repo_id)
-    repo = None if "\0" in repo_id else named.order_by().first()  # PostgreSQL has no text with NUL
+    namespace, _, name = repo_id.lower().partition("/")
+    repo = None if "\0" in repo_id else _BY_ID.first(repo_type, namespace, name)  # PostgreSQL has no NUL
     if repo is None:
         raise RepoNotFound("Repository not found")
     return check_repo(actor, repo, need, content=content)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from django.conf import settings
 from django.db.models import F
 
+from accounts.prepared import Prepared
 from models_app.models import FileTerm, LargeFile, Repo
 from models_app.storage.errors import ContentLost, EntryNotFound, FileTooLarge
 from models_app.storage.gitstore import GitStore, repo_path
@@ -18,6 +19,16 @@ from models_app.storage.xet.reconstruct import PlacedTerm, Reconstruction, recon
 from models_app.storage.xet.store import XorbStore
 
 logger = logging.getLogger(__name__)
+
+# Values that no other part of the query has.
+_REFERRED = Prepared(
+    lambda sha256, size, repo: LargeFile.objects.filter(
+        sha256=sha256, size=size, repo_files__repo=repo
+    ).order_by(),
+    "sha256",
+    1,
+    2,
+)
 
 # --- git
 
@@ -29,7 +40,7 @@ def git_store(repo: Repo) -> GitStore:
 
 def large_file_of(repo: Repo, pointer: Pointer) -> LargeFile | None:
     """The content behind a pointer, if this repo has the permission to refer to it."""
-    return LargeFile.objects.filter(sha256=pointer.sha256, size=pointer.size, repo_files__repo=repo).first()
+    return _REFERRED.first(pointer.sha256, pointer.size, repo.pk)
 
 
 def read_file(repo: Repo, oid: str, path: str, limit: int) -> bytes:

@@ -67,6 +67,10 @@ def _file_routes(kind: str) -> list[URLPattern]:
     ]
 
 
+def _is_below_api(route: URLPattern) -> bool:
+    return str(route.pattern).removeprefix("^").startswith("api/")
+
+
 WIRE: list[URLPattern] = [
     # identity
     path("api/whoami-v2", users.WhoAmI.as_view()),
@@ -128,14 +132,17 @@ WIRE: list[URLPattern] = [
         r"^(?:(?:datasets|spaces|kernels)/)?[^/]+(?:/[^/]+)?/(?:resolve|raw)/", repos.NoSuchRepo.as_view()
     ),
 ]
-_resolver = URLResolver(RegexPattern(r"^/"), WIRE)
+# Files are asked for most, and need not be compared with every route below /api/ first.
+_below_api = URLResolver(RegexPattern(r"^/"), [route for route in WIRE if _is_below_api(route)])
+_elsewhere = URLResolver(RegexPattern(r"^/"), [route for route in WIRE if not _is_below_api(route)])
 
 
 @csrf_exempt
 def wire_entry(request: HttpRequest) -> HttpResponseBase:
     """Find the endpoint by the raw path and call it. `ActorMiddleware` keeps the CSRF check of sessions."""
     try:
-        match = _resolver.resolve(raw_path(request))
+        raw = raw_path(request)
+        match = (_below_api if raw.startswith("/api/") else _elsewhere).resolve(raw)
     except Resolver404:
         return error_response(404, f"This hub does not serve {request.path_info[:200]!r}.")
     texts = {name: unquote(text) if isinstance(text, str) else text for name, text in match.kwargs.items()}

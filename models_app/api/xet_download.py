@@ -136,7 +136,8 @@ class ChunkLookup(HubAPIView):
 
 
 def _is_first_miss(request: HttpRequest) -> bool:
-    """Once for each ticket: the client keeps what it was told, and a hint is no small answer."""
+    """Once for each ticket and web process: the client keeps what it was told, and a hint is no small
+    answer."""
     ticket = hashlib.sha256((bearer_text(request) or "").encode()).hexdigest()
     return cache.add(f"xet-first-miss:{ticket}", True, TICKET_SECONDS)
 

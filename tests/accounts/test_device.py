@@ -14,7 +14,7 @@ from accounts import device, logins, throttle
 from accounts.models import AccessToken, DeviceCode, DeviceLogin, DeviceStatus, User
 from accounts.tokens import find_token
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_counted_yet")]
+pytestmark = pytest.mark.django_db
 CLIENT = logins.STOCK_CLIENT
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 

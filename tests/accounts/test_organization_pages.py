@@ -9,7 +9,7 @@ from accounts import throttle
 from accounts.models import Membership, Organization, User
 from accounts.people import make_organization, put_member
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_counted_yet")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

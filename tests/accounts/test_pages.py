@@ -11,7 +11,7 @@ from accounts import throttle
 from accounts.models import AccessToken, User
 from accounts.tokens import find_token, mint_token
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_counted_yet")]
+pytestmark = pytest.mark.django_db
 GOOD = {"username": "alice", "password": "alice-secret-9"}
 BAD = GOOD | {"password": "wrong"}
 
