@@ -21,7 +21,11 @@ _ABSENT = {
     r"^api/posts(?:/|$)": "This hub has no posts.",
     r"^api/(?:notifications|settings/notifications)(?:/|$)": "This hub notifies nobody: use a webhook.",
     r"^api/settings/billing(?:/|$)": "Nothing on this hub is billed.",
-    r"^api/(?:resource-groups|organizations/[^/]+/resource-groups)(?:/|$)": "No resource groups here.",
+    r"^api/(?:resource-groups|organizations/[^/]+/resource-groups)(?:/|$)": (
+        "This hub has no resource groups."
+    ),
+    r"^api/collections/[^/]+/[^/]+/resource-group$": "This hub has no resource groups.",
+    r"^api/spaces/zero-gpu/quota$": "This hub runs no spaces and has no ZeroGPU to share out.",
 }
 
 

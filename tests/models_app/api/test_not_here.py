@@ -20,7 +20,9 @@ pytestmark = pytest.mark.django_db
         ("/api/skills", "no skills"),
         ("/api/agents/x/y", "no agents"),
         ("/api/notifications", "notifies nobody"),
-        ("/api/organizations/team/resource-groups", "No resource groups"),
+        ("/api/organizations/team/resource-groups", "no resource groups"),
+        ("/api/collections/alice/x-0123/resource-group", "no resource groups"),
+        ("/api/spaces/zero-gpu/quota", "no ZeroGPU"),
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post", "delete"])

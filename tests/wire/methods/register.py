@@ -12,8 +12,8 @@ from huggingface_hub import HfApi
 import tests.wire.methods as package
 from tests.live import LiveHub
 
-# Method to the area (the test module's name) in which it is called.
-TRIED: dict[str, str] = {}
+# Method to the areas (test modules by name) in which it is called.
+TRIED: dict[str, set[str]] = {}
 
 
 def public_methods() -> list[str]:
@@ -26,14 +26,15 @@ def tries(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
     def mark(test: Callable[..., None]) -> Callable[..., None]:
         area = test.__module__.rpartition(".")[2].removeprefix("test_")
-        TRIED.update(dict.fromkeys(names, area))
-        test.tries = names  # type: ignore[attr-defined]
+        for name in names:
+            TRIED.setdefault(name, set()).add(area)
+        test.tries = (*getattr(test, "tries", ()), *names)  # type: ignore[attr-defined]
         return test
 
     return mark
 
 
-def tried() -> dict[str, str]:
+def tried() -> dict[str, set[str]]:
     """`TRIED`, once every module of this package has been imported."""
     for module in pkgutil.iter_modules(package.__path__):
         if module.name.startswith("test_"):
