@@ -25,7 +25,10 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
+from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from hub.arriving import ArrivingBody
 
 HEAD_SECONDS = 20.0
 PATIENCE_SECONDS = 120
@@ -138,7 +141,7 @@ class Connection(TConn):
 
 
 class PatientWorker(ThreadWorker):
-    """See the module; everything here runs in the worker's main thread, but `handle`."""
+    """See the module; everything here runs in the worker's main thread, but `handle…`."""
 
     def init_process(self) -> None:
         """Before the loop: room for many connections, and the second pool."""
@@ -204,6 +207,12 @@ class PatientWorker(ThreadWorker):
         self.in_hand.setdefault(pool, set()).add(conn)
         done = pool.submit(self.handle, conn)
         done.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
+
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        """In a thread of a pool: let the application have the body as it comes."""
+        if isinstance(req.body.reader, LengthReader):
+            req.body = ArrivingBody(req.body.reader)
+        return super().handle_request(req, conn)
 
     def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
         """The thread is free again; a request that came along with the last one is next."""

@@ -17,7 +17,7 @@ from models_app.actions.attachments import (
     file_name,
     save_attachment,
 )
-from models_app.api.wire import HubAPIView, RateLimited, WireError, body_stream, error_response, public_url
+from models_app.api.wire import HubAPIView, RateLimited, WireError, error_response, public_url, upload_stream
 from models_app.models import Attachment
 
 _NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.[a-z0-9]{3,4}")
@@ -35,7 +35,7 @@ class Uploads(HubAPIView):
         length = request.META.get("CONTENT_LENGTH") or ""
         announced = int(length) if length.isdigit() else None
         try:
-            made = save_attachment(self.actor, body=body_stream(request), announced=announced)
+            made = save_attachment(self.actor, body=upload_stream(request), announced=announced)
         except TooMuch as error:
             raise WireError(413, error.message) from None
         return HttpResponse(

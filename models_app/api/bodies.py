@@ -9,6 +9,7 @@ from typing import IO, Any
 from django.http import HttpRequest
 
 from models_app.api.errors import WireError
+from models_app.storage.streams import Body
 
 JSON_LIMIT_BYTES = 8 * 1024**2
 
@@ -20,6 +21,13 @@ def body_stream(request: HttpRequest) -> IO[bytes]:
     if chunked and raw.META.get("wsgi.input_terminated"):
         return _ChunkedBody(raw.META["wsgi.input"])  # type: ignore[return-value]
     return raw  # type: ignore[return-value]
+
+
+def upload_stream(request: HttpRequest) -> Body:
+    """The body for those who take it in pieces: straight from the server, where it can hand it on so."""
+    stream = body_stream(request)
+    input = request.META.get("wsgi.input")
+    return input if hasattr(input, "read1") and not isinstance(stream, _ChunkedBody) else stream
 
 
 class _ChunkedBody:

@@ -20,10 +20,10 @@ from models_app.api.lfs_view import MEDIA_TYPE, LfsView
 from models_app.api.wire import (
     HubAPIView,
     WireError,
-    body_stream,
     error_response,
     json_object,
     public_url,
+    upload_stream,
 )
 from models_app.api.xet import PROPOSE, UploadAPIView, connection_headers, mint_ticket
 from models_app.files import large_file_of, stream_large_file
@@ -148,7 +148,9 @@ class Objects(UploadAPIView):
             raise WireError(
                 400, f"The link is for {link.pointer.size} bytes; the upload announces {announced[:20]}."
             )
-        uploads.store_lfs_object(link.actor, repo=link.repo, pointer=link.pointer, body=body_stream(request))
+        uploads.store_lfs_object(
+            link.actor, repo=link.repo, pointer=link.pointer, body=upload_stream(request)
+        )
         return JsonResponse({})
 
     def get(self, request: HttpRequest, oid: str) -> HttpResponseBase:

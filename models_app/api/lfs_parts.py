@@ -10,7 +10,7 @@ from django.urls import path
 from accounts.actor import Actor
 from models_app.actions import multipart
 from models_app.api.lfs_links import PARTS_SECONDS, link_to, mint, read_link
-from models_app.api.wire import HubAPIView, WireError, body_stream, json_object
+from models_app.api.wire import HubAPIView, WireError, json_object, upload_stream
 from models_app.api.xet import UploadAPIView
 from models_app.models import Repo
 from models_app.storage.lfs import Pointer
@@ -52,7 +52,7 @@ class Part(UploadAPIView):
             pointer=link.pointer,
             number=number,
             part_size=part_size,
-            body=body_stream(request),
+            body=upload_stream(request),
         )
         response = JsonResponse({})
         response["ETag"] = f'"{etag}"'

@@ -33,6 +33,7 @@ from models_app.api.bodies import (
     read_limited,
     read_ndjson,
     text_field,
+    upload_stream,
 )
 from models_app.api.errors import RateLimited, WireError, error_response
 from models_app.rawpath import raw_path, raw_segments
@@ -57,6 +58,7 @@ __all__ = [
     "read_ndjson",
     "refusal_response",
     "text_field",
+    "upload_stream",
     "wire_time",
 ]
 

@@ -23,9 +23,9 @@ from models_app.api.repo_view import RepoAPIView
 from models_app.api.wire import (
     HubAPIView,
     WireError,
-    body_stream,
     flag,
     public_url,
+    upload_stream,
 )
 from models_app.buckets import check_bucket
 from models_app.files import git_store, xorb_store
@@ -173,7 +173,7 @@ class UploadAPIView(HubAPIView):
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         """As everywhere, after the body."""
-        discard(body_stream(self.request), MAX_BODY_BYTES)
+        discard(upload_stream(self.request), MAX_BODY_BYTES)
         return super().handle_exception(exc)
 
 

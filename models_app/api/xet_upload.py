@@ -14,7 +14,7 @@ from django.urls import path, re_path
 
 from accounts.actor import Actor
 from models_app.actions.xet import register_bucket_shard, register_shard, store_xorb
-from models_app.api.wire import HubAPIView, WireError, body_stream, error_response, refusal_response
+from models_app.api.wire import HubAPIView, WireError, error_response, refusal_response, upload_stream
 from models_app.api.xet import CAS, UploadAPIView, read_ticket
 from models_app.large_files import Place
 from models_app.models import Bucket
@@ -30,7 +30,7 @@ class Xorbs(UploadAPIView):
     def post(self, request: HttpRequest, generation: int, prefix: str, name: str) -> HttpResponse:
         actor, _place = read_ticket(request, "write")
         inserted = store_xorb(
-            actor, hash_hex=name, body=body_stream(request), length=_content_length(request)
+            actor, hash_hex=name, body=upload_stream(request), length=_content_length(request)
         )
         return JsonResponse({"was_inserted": inserted})
 
@@ -40,7 +40,7 @@ class Shards(UploadAPIView):
 
     def post(self, request: HttpRequest, generation: int) -> HttpResponse:
         actor, place = read_ticket(request, "write")
-        count = _register(actor, place, body_stream(request), _content_length(request))
+        count = _register(actor, place, upload_stream(request), _content_length(request))
         return JsonResponse({"result": 1 if count else 0})
 
 
@@ -58,7 +58,7 @@ class ShardsWithProgress(UploadAPIView):
         if length > MAX_SHARD_BYTES:
             raise ShardError(f"A shard has at most {MAX_SHARD_BYTES} bytes; this one announces {length}.")
         # Whole before the answer begins: a client that is still sending does not expect one.
-        shard = b"".join(read_pieces(body_stream(request), length))
+        shard = b"".join(read_pieces(upload_stream(request), length))
         lines = _shard_lines(actor, place, shard)
         return StreamingHttpResponse(lines, content_type="application/x-ndjson")
 

@@ -23,9 +23,10 @@ class BodyCutShort(StorageError):
 def read_pieces(body: Body, length: int) -> Iterator[bytes]:
     """Exactly `length` bytes of `body` in pieces of at most 1 MiB; BodyCutShort when there are fewer."""
     left = length
+    read = getattr(body, "read1", body.read)  # as it arrives, where the body can tell
     while left:
         try:
-            piece = body.read(min(PIECE_BYTES, left))
+            piece = read(min(PIECE_BYTES, left))
         except OSError as error:
             raise _cut_short(left, length) from error
         if not piece:

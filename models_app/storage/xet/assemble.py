@@ -36,9 +36,7 @@ def assemble(store: XorbStore, terms: Iterable[Term], start: int, stop: int) -> 
     """
     held: list[bytes | memoryview] = []
     held_bytes = 0
-    reached = start
-    for content in _contents(store, terms, start, stop):
-        reached += len(content)
+    for content in contents(store, terms, start, stop):
         if held_bytes + len(content) > PIECE_BYTES:
             yield b"".join(held)
             held, held_bytes = [], 0
@@ -46,19 +44,23 @@ def assemble(store: XorbStore, terms: Iterable[Term], start: int, stop: int) -> 
         held_bytes += len(content)
     if held:
         yield b"".join(held)
-    if reached != max(start, stop):
-        raise XorbError(f"The stored file ends at byte {reached}, before byte {stop}.")
 
 
-def _contents(store: XorbStore, terms: Iterable[Term], start: int, stop: int) -> Iterator[bytes | memoryview]:
+def contents(store: XorbStore, terms: Iterable[Term], start: int, stop: int) -> Iterator[bytes | memoryview]:
+    """The same bytes and faults as `assemble` has, chunk by chunk as they are stored."""
+    reached = start
     for term in terms:
         if term.file_offset >= stop:
-            return
+            break
         first = max(start - term.file_offset, 0)
         last = min(stop - term.file_offset, term.length)
         if first < last:
             with store.open(term.container) as container:
-                yield from _term_contents(container, term, first, last)
+                for content in _term_contents(container, term, first, last):
+                    reached += len(content)
+                    yield content
+    if reached != max(start, stop):
+        raise XorbError(f"The stored file ends at byte {reached}, before byte {stop}.")
 
 
 def _term_contents(container: BinaryIO, term: Term, first: int, last: int) -> Iterator[bytes | memoryview]:
@@ -89,20 +91,25 @@ def _skip_to(container: BinaryIO, term: Term, first: int) -> tuple[int, int]:
 def _chunks(container: BinaryIO, start: int, stop: int) -> Iterator[tuple[ChunkHeader, memoryview]]:
     """Header and payload of every chunk in the byte range, from reads of about a slab."""
     slab, at = memoryview(b""), 0
-    while start < stop or at < len(slab):
+    while start < stop:
         if not _has_chunk(slab, at):
-            if start >= stop:
-                raise XorbError("A stored term ends in the middle of a chunk.")
-            fresh = os.pread(container.fileno(), min(_SLAB_BYTES, stop - start), start)
-            if not fresh:
-                raise XorbError(f"The stored xorb ends at byte {start}, before byte {stop}.")
-            start += len(fresh)
-            slab, at = memoryview(bytes(slab[at:]) + fresh), 0
-            continue
+            # A chunk cut off by the slab's end is read once more: that is less than copying every slab.
+            slab, at = _slab(container, start, stop), 0
         header = parse_header(slab[at : at + HEADER_BYTES])
         end = at + HEADER_BYTES + header.stored
         yield header, slab[at + HEADER_BYTES : end]
+        start += end - at
         at = end
+
+
+def _slab(container: BinaryIO, start: int, stop: int) -> memoryview:
+    """The bytes from `start`, with at least one whole chunk; XorbError where the file or term ends in one."""
+    slab = memoryview(os.pread(container.fileno(), min(_SLAB_BYTES, stop - start), start))
+    if not slab:
+        raise XorbError(f"The stored xorb ends at byte {start}, before byte {stop}.")
+    if not _has_chunk(slab, 0):
+        raise XorbError("A stored term ends in the middle of a chunk.")
+    return slab
 
 
 def _has_chunk(slab: memoryview, at: int) -> bool:

@@ -96,19 +96,30 @@ class XorbReader:
     def __init__(self) -> None:
         self.chunks: list[StoredChunk] = []
         self.content_end = 0
-        self._tail = b""
+        self._tail = bytearray()
         self._in_footer = False
 
     def feed(self, piece: bytes) -> None:
         """Check every chunk that ends within the bytes so far; raises XorbError."""
-        if self._in_footer:
-            return
-        data = memoryview(self._tail + piece)
+        rest = memoryview(piece)
+        if self._tail:
+            # Only the chunk that was cut is put together: copying every piece costs more than hashing it.
+            begun = len(self._tail)
+            self._tail += rest[: HEADER_BYTES + _MAX_STORED_BYTES]
+            used = self._take(memoryview(self._tail))
+            if used < begun:  # the piece was short, and the chunk is still not whole
+                return
+            self._tail.clear()
+            rest = rest[used - begun :]
+        self._tail += rest[self._take(rest) :]
+
+    def _take(self, data: memoryview) -> int:
+        """Check the whole chunks that `data` begins with; how many bytes that were."""
         at = 0
-        while len(data) - at >= HEADER_BYTES:
+        while not self._in_footer and len(data) - at >= HEADER_BYTES:
+            # Old clients send the table again as a footer; ours is computed, so it is passed over.
             if data[at : at + len(_FOOTER_TAG)] == _FOOTER_TAG:
-                # Old clients send the table again as a footer; ours is computed, so it is passed over.
-                self._in_footer, at = True, len(data)
+                self._in_footer = True
                 break
             header = parse_header(data[at : at + HEADER_BYTES])
             end = at + HEADER_BYTES + header.stored
@@ -116,7 +127,7 @@ class XorbReader:
                 break
             self._accept(header, data[at + HEADER_BYTES : end])
             at = end
-        self._tail = bytes(data[at:])
+        return len(data) if self._in_footer else at
 
     def finish(self, expected: bytes) -> None:
         """Close the body; raises XorbError unless it is whole and its Merkle root is `expected`."""
