@@ -54,7 +54,9 @@ class _Statement:
         self.own = slice(fields[0], fields[-1] + 1)
         self.names = [column.target.attname for column, _, _ in compiler.select[self.own]]
         self.converters = compiler.get_converters([column for column, _, _ in compiler.select])
-        self.related = get_related_populators(compiler.klass_info, compiler.select, queryset.db)
+        self.related = get_related_populators(  # the stubs are of a later Django
+            compiler.klass_info, compiler.select, queryset.db
+        )  # type: ignore[call-arg]
 
     def is_current(self) -> bool:
         return connections[self.connection.alias] is self.connection

@@ -20,6 +20,7 @@ from models_app.files import git_store
 from models_app.models import EventTag, Repo
 from models_app.storage.errors import RevisionNotFound, StaleParent
 from models_app.storage.gitcommit import build_commit, move_ref, stage
+from models_app.storage.gitpack import NewBlobs
 from models_app.storage.gitstore import GitStore
 from models_app.storage.lfs import MAX_POINTER_BYTES, is_lfs_oid, parse_pointer
 from models_app.storage.operations import AddFile, AddPointer, Operation
@@ -131,19 +132,19 @@ def stage_operations(actor: Actor, repo: Repo, operations: Iterable[Operation]) 
 
     NotUploaded for a large file that the actor may not refer to here.
     """
-    store = git_store(repo)
-    staged = _stage_all(store, operations)
-    named = _with_sizes(staged, referable_sizes(actor, repo, _named_objects(staged)))
-    return Staged(named, [stage(store, operation) for operation in named])
+    with NewBlobs(git_store(repo).repository) as blobs:
+        staged = _stage_all(blobs, operations)
+        named = _with_sizes(staged, referable_sizes(actor, repo, _named_objects(staged)))
+        return Staged(named, [stage(blobs, operation) for operation in named])
 
 
-def _stage_all(store: GitStore, operations: Iterable[Operation]) -> list[Operation]:
+def _stage_all(blobs: NewBlobs, operations: Iterable[Operation]) -> list[Operation]:
     staged: list[Operation] = []
     for operation in operations:
         if len(staged) >= MAX_OPERATIONS:
             raise InvalidInput(f"One commit may change at most {MAX_OPERATIONS} files; split it.")
         pointed = _pointer_as_such(operation)
-        staged.append(pointed if isinstance(pointed, AddPointer) else stage(store, pointed))
+        staged.append(pointed if isinstance(pointed, AddPointer) else stage(blobs, pointed))
     return staged
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 
 # What is kept in memory of a rules file, whatever its length
 MAX_CHARACTERS = 256 * 1024
@@ -22,18 +23,28 @@ _CLASSES = {
 }  # fmt: skip
 
 
+# A plain letter is itself; `?` and classes are expressions for one letter.
+_Token = str | re.Pattern[str] | None
+_Segment = tuple[_Token, ...] | None
+
+
 @dataclass(frozen=True)
 class Pattern:
-    """One line: `segments` of `**` (None) or tokens; `anchored` patterns match from the top, others by
-    name."""
+    """One line: `segments` of `**` (None) or tokens; `anchored` patterns match from the top, others by name.
 
-    segments: tuple[tuple[re.Pattern[str] | None, ...] | None, ...]
+    Every path that matches ends in `ending`: most patterns are told by it that they do not.
+    """
+
+    segments: tuple[_Segment, ...]
+    ending: str
     anchored: bool
     folders_only: bool = False
     negated: bool = False
 
     def matches(self, path: str) -> bool:
         """Whether the pattern names this very path (`a/b`, without a slash at either end)."""
+        if not path.endswith(self.ending):
+            return False
         parts = path.split("/")
         if not self.anchored:
             parts = parts[-1:]
@@ -51,7 +62,12 @@ def parse_pattern(text: str, *, ignore_file: bool) -> Pattern | None:
     if not body or len(body) > MAX_PATTERN_CHARACTERS or (folders_only and not ignore_file):
         return None
     segments = tuple(None if part == "**" else _tokens(part) for part in body.split("/"))
-    return Pattern(segments, anchored, folders_only, negated)
+    return Pattern(segments, _ending(segments[-1]), anchored, folders_only, negated)
+
+
+def _ending(segment: _Segment) -> str:
+    letters = takewhile(lambda token: isinstance(token, str), reversed(segment or ()))
+    return "".join(map(str, letters))[::-1]
 
 
 def is_ignored(path: str, ignore_text: str) -> bool:
@@ -79,8 +95,8 @@ def _last_word(patterns: Sequence[Pattern], path: str, *, is_folder: bool) -> bo
     return False
 
 
-def _tokens(segment: str) -> tuple[re.Pattern[str] | None, ...]:
-    tokens: list[re.Pattern[str] | None] = []
+def _tokens(segment: str) -> tuple[_Token, ...]:
+    tokens: list[_Token] = []
     position = 0
     while position < len(segment):
         letter = segment[position]
@@ -91,12 +107,12 @@ def _tokens(segment: str) -> tuple[re.Pattern[str] | None, ...]:
             tokens.append(re.compile(r"[^/]"))
         elif letter == "\\" and position + 1 < len(segment):
             position += 1
-            tokens.append(re.compile(re.escape(segment[position])))
+            tokens.append(segment[position])
         elif letter == "[" and (length := _class_length(segment[position:])):
             tokens.append(_class(segment[position : position + length]))
             position += length - 1
         else:
-            tokens.append(re.compile(re.escape(letter)))
+            tokens.append(letter)
         position += 1
     return tuple(tokens)
 
@@ -119,11 +135,13 @@ def _class(text: str) -> re.Pattern[str]:
         return re.compile(re.escape(text))
 
 
-def _match_segment(tokens: Sequence[re.Pattern[str] | None] | None, text: str) -> bool:
+def _match_segment(tokens: _Segment, text: str) -> bool:
     return tokens is not None and _match(tokens, text, _match_letter)
 
 
-def _match_letter(token: re.Pattern[str] | None, letter: str) -> bool:
+def _match_letter(token: _Token, letter: str) -> bool:
+    if isinstance(token, str):
+        return token == letter
     return token is not None and token.fullmatch(letter) is not None
 
 

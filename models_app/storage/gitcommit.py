@@ -17,6 +17,7 @@ from models_app.storage.errors import (
     is_disk_full,
 )
 from models_app.storage.gitlocks import clear_stale_locks
+from models_app.storage.gitpack import NewBlobs
 from models_app.storage.gitstore import GitStore
 from models_app.storage.gittree import TreeEditor
 from models_app.storage.lfs import Pointer, format_pointer
@@ -45,8 +46,8 @@ class Author:
         return pygit2.Signature(self.name, self.email, int(self.at.timestamp()), 0)
 
 
-def stage(store: GitStore, operation: Operation) -> Operation:
-    """Check the paths, and write content into the object store at once so that it need not stay in memory.
+def stage(blobs: NewBlobs, operation: Operation) -> Operation:
+    """Check the paths, and put content among the new blobs so that it need not stay in memory.
 
     Nothing is visible by this: an object without a reference is garbage to be collected.
     """
@@ -54,11 +55,10 @@ def stage(store: GitStore, operation: Operation) -> Operation:
         return type(operation)(check_path(operation.path.rstrip("/")))
     check_path(operation.path)
     if isinstance(operation, AddFile):
-        oid = store.repository.create_blob(operation.content)
-        return AddBlob(operation.path, str(oid))
+        return AddBlob(operation.path, blobs.add(operation.content))
     if isinstance(operation, AddPointer) and operation.size is not None:
         pointer = format_pointer(Pointer(operation.sha256, operation.size))
-        return AddBlob(operation.path, str(store.repository.create_blob(pointer)), is_pointer=True)
+        return AddBlob(operation.path, blobs.add(pointer), is_pointer=True)
     return operation
 
 
@@ -80,8 +80,9 @@ def build_commit(
     base = repository[parent].peel(pygit2.Tree) if parent else None
     editor = TreeEditor(repository, base)
     pointers = []
-    for operation in operations:
-        staged = stage(store, operation)
+    with NewBlobs(repository) as blobs:
+        ready = [stage(blobs, operation) for operation in operations]
+    for staged in ready:
         _apply(store, editor, staged)
         if isinstance(staged, AddBlob) and staged.is_pointer:
             pointers.append(staged.path)

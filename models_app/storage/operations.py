@@ -96,7 +96,7 @@ def check_path(path: str, *, in_git: bool = True) -> str:
         raise BadPath(path, "it must be relative to the top of the repo")
     if "\\" in path:
         raise BadPath(path, "it must not contain a backslash")
-    if any(unicodedata.category(letter) == "Cc" for letter in path):
+    if not path.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in path):
         raise BadPath(path, "it must not contain control characters")
     for segment in path.split("/"):
         _check_segment(path, segment, in_git)
@@ -110,7 +110,9 @@ def _check_segment(path: str, segment: str, in_git: bool) -> None:
         raise BadPath(path, "it must not contain '.' or '..' segments")
     if len(segment.encode()) > MAX_SEGMENT_BYTES:
         raise BadPath(path, f"a segment is longer than {MAX_SEGMENT_BYTES} bytes")
-    # macOS ignores these invisible format characters when it compares names.
-    visible = "".join(letter for letter in segment if unicodedata.category(letter) != "Cf")
+    visible = segment
+    if not segment.isprintable():
+        # macOS ignores these invisible format characters when it compares names.
+        visible = "".join(letter for letter in segment if unicodedata.category(letter) != "Cf")
     if in_git and _GIT_ALIASES.fullmatch(visible):
         raise BadPath(path, "'.git' is reserved for git itself")
