@@ -1,14 +1,14 @@
 """Upload and download with the stock client, beside the limits of the machine and of the client.
 
-    python -m bench.transfer                       about 10 minutes on two quiet cores; wants Debian's nginx
+    python -m bench.transfer                       wants Debian's nginx
     python -m bench.transfer --mebibytes 128 --files 200 --repeat 1    for a quick look
     python -m bench.transfer --mlflow              also against MLflow's artifact server (installed for it)
 
 One large file and many small ones, each run in a fresh process with a fresh home, in turn, medians:
 
-- upload: to the hub; to `bench.sink`, which accepts and discards everything (the client's own limit); with
-  `--mlflow` by MLflow's client to its artifact server;
+- upload: to the hub; to `bench.sink`, which accepts and discards everything (the client's own limit);
 - download: from the hub, and from nginx serving the same bytes plainly under the same addresses;
+- with `--mlflow` both by MLflow's own client from and to its artifact server;
 - curl of the large file, assembled on read, against nginx;
 - `cp` and `sha256sum` of the large file.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import filecmp
 import json
 import os
 import shutil
@@ -31,9 +32,9 @@ from typing import Any
 
 from bench import report
 from bench.hub import ROOT, USER, free_port, running_hub
+from bench.mlflow_peer import running_mlflow
 
 OID = "0" * 40
-MLFLOW = "mlflow==3.*"
 
 
 def part_upload(args: argparse.Namespace) -> float:
@@ -53,11 +54,16 @@ def part_download(args: argparse.Namespace) -> float:
         began = time.perf_counter()
         snapshot_download(f"{USER}/{args.name}", local_dir=target)
         took = time.perf_counter() - began
-        for path in args.folder.rglob("*"):
-            if path.is_file():
-                found = Path(target) / path.relative_to(args.folder)
-                assert found.stat().st_size == path.stat().st_size, f"{found} differs"
+        check_same(args.folder, Path(target))
     return took
+
+
+def check_same(folder: Path, target: Path) -> None:
+    """Whether all files arrived, or RuntimeError."""
+    for path in folder.rglob("*"):
+        found = target / path.relative_to(folder)
+        if path.is_file() and not filecmp.cmp(path, found, shallow=False):
+            raise RuntimeError(f"{found} differs")
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], float]] = {"upload": part_upload, "download": part_download}
@@ -165,63 +171,6 @@ def timed(command: list[str]) -> float:
     return time.perf_counter() - began
 
 
-@contextlib.contextmanager
-def mlflow_server(work: Path) -> Iterator[Callable[[Path], float]]:
-    """MLflow in an environment of its own; gives a function that uploads a folder and returns the seconds."""
-    home = ROOT / ".clients" / "mlflow"
-    python = home / "bin" / "python"
-    if not python.exists():
-        uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "-q", "--python", sys.executable, str(home)], check=True)
-        subprocess.run([*uv, "pip", "install", "-q", "--python", str(python), MLFLOW], check=True)
-    port, store = free_port(), work / "mlflow"
-    store.mkdir()
-    url = f"http://127.0.0.1:{port}"
-    command = [
-        str(python),
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "2",
-    ]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{store}/db",
-        "--artifacts-destination",
-        str(store / "artifacts"),
-    ]
-    script = (
-        "import sys, time, mlflow\n"
-        f"mlflow.set_tracking_uri({url!r})\n"
-        "with mlflow.start_run():\n"
-        "    began = time.perf_counter()\n"
-        "    mlflow.log_artifacts(sys.argv[1])\n"
-        "    print(time.perf_counter() - began)\n"
-    )
-
-    def upload(folder: Path) -> float:
-        done = subprocess.run(
-            [str(python), "-c", script, str(folder)], check=True, stdout=subprocess.PIPE, cwd=work
-        )
-        numbers = [line for line in done.stdout.decode().splitlines() if line.replace(".", "", 1).isdigit()]
-        return float(numbers[-1])
-
-    with process(command, work / "mlflow.log"):
-        for _ in range(60):
-            if (
-                subprocess.run(["curl", "-sf", "-o", "/dev/null", f"{url}/health"], check=False).returncode
-                == 0
-            ):
-                break
-            time.sleep(1)
-        yield upload
-
-
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Everything in turn, `--repeat` times over; every list holds seconds."""
     folders = make_content(args.work, args.mebibytes, args.files)
@@ -235,7 +184,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         drain = stack.enter_context(sink(args.work))
         nginx = stack.enter_context(plain_nginx(args.work, folders))
-        mlflow = stack.enter_context(mlflow_server(args.work)) if args.mlflow else None
+        mlflow = stack.enter_context(running_mlflow(args.work)) if args.mlflow else None
         for lap in range(args.repeat):
             data = args.work / f"data-{lap}"
             data.mkdir()
@@ -244,7 +193,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                     note(f"{kind} upload sink", call(args, "upload", kind, folder, drain, "hf_x"))
                     note(f"{kind} upload hub", call(args, "upload", kind, folder, url, token))
                     if mlflow:
-                        note(f"{kind} upload mlflow", mlflow(folder))
+                        run, seconds = mlflow.upload(folder)
+                        note(f"{kind} upload mlflow", seconds)
+                        target = args.work / "from-mlflow"
+                        note(f"{kind} download mlflow", mlflow.download(run, target))
+                        check_same(folder, target)
+                        shutil.rmtree(target)
                     note(f"{kind} download nginx", call(args, "download", kind, folder, nginx, "hf_x"))
                     note(f"{kind} download hub", call(args, "download", kind, folder, url, token))
                 path = f"/{USER}/large/resolve/main/model.bin"
@@ -276,7 +230,7 @@ def markdown(args: argparse.Namespace, found: dict[str, Any], where: Any) -> str
         rows.append([f"upload, {what}", seconds(f"{up} hub"), f"sink {seconds(f'{up} sink')}",
                      share(f"{up} sink", f"{up} hub"), seconds(f"{up} mlflow")])  # fmt: skip
         rows.append([f"download, {what}", seconds(f"{down} hub"), f"nginx {seconds(f'{down} nginx')}",
-                     share(f"{down} nginx", f"{down} hub"), "–"])  # fmt: skip
+                     share(f"{down} nginx", f"{down} hub"), seconds(f"{down} mlflow")])  # fmt: skip
     rows.append([f"curl, {args.mebibytes} MiB", speed("large curl hub"), f"nginx {speed('large curl nginx')}",
                  share("large curl nginx", "large curl hub"), "–"])  # fmt: skip
     command = " ".join(["python -m bench.transfer", *sys.argv[1:]])
