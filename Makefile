@@ -46,7 +46,7 @@ migrations: setup ## write migrations for changed tables
 	@$(PY) manage.py makemigrations
 
 bench: setup ## the measurements behind docs/results.md and bench/results (see bench/README.md)
-	@set -e; for name in wire storage pretraining head_only transfer; do echo "== $$name"; $(PY) -m bench.$$name; done
+	@set -e; for name in wire storage dedup pretraining head_only transfer; do echo "== $$name"; $(PY) -m bench.$$name; done
 
 clean: ## remove what tools leave behind (never data/ or .venv/)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .test-artifacts
