@@ -48,7 +48,7 @@ class Collections(HubAPIView):
         limit = query_int(request, "limit", default=PAGE, lowest=1, highest=MAX_PAGE)
         rows = reads.with_first_items(self.actor, rows.order_by("-updated_at", "-pk"))
         page, headers = paginate(request, rows, limit)
-        found = [collection_json(row, row.first_items, self.actor) for row in page]
+        found = [collection_json(row, row.first_items) for row in page]
         return JsonResponse(found, safe=False, headers=headers)
 
     def post(self, request: Request) -> JsonResponse:

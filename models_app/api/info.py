@@ -8,20 +8,25 @@ from typing import Any
 from django.http import JsonResponse
 from rest_framework.request import Request
 
+from accounts.prepared import Prepared
 from models_app.actions.index_reading import MAX_SIBLINGS
+from models_app.api.facts import gather
 from models_app.api.repo_view import RepoAPIView
-from models_app.api.summaries import repo_json, siblings_json, siblings_with_blobs_json
+from models_app.api.summaries import info_properties, siblings_json, siblings_with_blobs_json, summary_json
 from models_app.api.wire import flag, next_link, query_int, wire_time
 from models_app.content.cards import parse_card
 from models_app.discussions import pull_request_refs
 from models_app.files import git_store
-from models_app.models import Repo
+from models_app.models import Repo, RepoCard
 from models_app.storage.githistory import Commit
 from models_app.storage.gitstore import Entry, GitStore, Ref
 from models_app.storage.lfs import format_pointer
 
 MAX_COMMITS_PAGE = 1000
 MAX_CARD_BYTES = 1024**2
+_CARD = Prepared(
+    lambda repo: RepoCard.objects.filter(repo=repo).defer("html", "search_text", "preview").order_by(), 1
+)
 
 
 class RepoInfo(RepoAPIView):
@@ -33,7 +38,9 @@ class RepoInfo(RepoAPIView):
         store = git_store(repo)
         oid = store.resolve(revision or repo.default_branch)
         expand = request.GET.getlist("expand") + request.GET.getlist("expand[]")
-        info = repo_json(repo, self.actor, expand=expand or None, full=True)
+        wanted = dict.fromkeys(info_properties(repo.repo_type, expand))
+        _load_card(repo)
+        info = summary_json(repo, wanted, gather(self.actor, [repo], wanted))
         if not expand or "sha" in expand:
             info["sha"] = oid
         if not expand or "siblings" in expand:
@@ -44,6 +51,13 @@ class RepoInfo(RepoAPIView):
             # Nothing here is scanned, and nothing is claimed to have been.
             info["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
         return JsonResponse(info, headers={"X-Repo-Commit": oid})
+
+
+def _load_card(repo: Repo) -> None:
+    """Its card without the long texts, which info does not tell; where there is none nothing happens."""
+    card = _CARD.first(repo.pk)
+    if card is not None:
+        repo.card = card
 
 
 def _is_indexed(repo: Repo, oid: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
@@ -12,7 +13,8 @@ from rest_framework.request import Request
 
 from models_app.api.cursors import FieldOrder, Order, RelevanceOrder
 from models_app.api.expand import check_expand
-from models_app.api.summaries import list_json, summary_json
+from models_app.api.facts import gather
+from models_app.api.summaries import list_properties, summary_json
 from models_app.api.wire import HubAPIView, WireError, flag, next_link, query_int
 from models_app.models import Benchmark, Repo, RepoQuerySet, RepoTag, RepoType
 from models_app.search import search_repos
@@ -32,6 +34,15 @@ _SORTS = {
     "likes": "likes_count",
 }
 _HEAVY = {"siblings", "evalResults", "baseModels", "childrenModelCount", "spaces"}
+# The card's long columns, and the properties that are read off each.
+_COLUMNS: dict[str, set[str]] = {
+    "card__html": set(),
+    "card__search_text": set(),
+    "card__preview": set(),
+    "card__siblings": {"siblings"},
+    "card__metadata": {"cardData", "model-index", "sdk"},
+    "card__dtype_counts": {"safetensors"},
+}
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _AMOUNT = re.compile(r"(min|max):(\d{1,15}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
 
@@ -42,24 +53,27 @@ class RepoList(HubAPIView):
     def get(self, request: Request, repo_type: str) -> JsonResponse:
         expand = [word for key in ("expand", "expand[]") for word in request.GET.getlist(key)]
         check_expand(repo_type, expand)
-        full = flag(request.GET.get("full"))
-        heavy = bool(_HEAVY.intersection(expand)) or full
+        wanted = dict.fromkeys(expand or _listed(request, repo_type))
+        heavy = flag(request.GET.get("full")) or _HEAVY.intersection(wanted)
         highest = MAX_HEAVY_PAGE if heavy else MAX_PAGE
         limit = query_int(request, "limit", default=DEFAULT_PAGE, lowest=1, highest=highest)
         found = _filtered(request, Repo.objects.visible_to(self.actor).of_type(repo_type), repo_type)
         order, found = _ordered(request, found)
-        page, cursor = order.page(_loaded(found, expand, full), request.GET.get("cursor", ""), limit)
+        page, cursor = order.page(_loaded(found, wanted), request.GET.get("cursor", ""), limit)
         headers = {"Link": next_link(request, cursor=cursor)} if cursor else {}
-        if expand:
-            rows = [summary_json(repo, self.actor, expand) for repo in page]
-        else:
-            words = {
-                "card_data": flag(request.GET.get("cardData")),
-                "config": flag(request.GET.get("config")),
-            }
-            words["uses"] = any(request.GET.get(name) for name in ("models", "datasets", "linked"))
-            rows = [list_json(repo, self.actor, full=full, **words) for repo in page]
+        facts = gather(self.actor, page, wanted)
+        rows = [summary_json(repo, wanted, facts) for repo in page]
         return JsonResponse(rows, safe=False, headers=headers)
+
+
+def _listed(request: Request, repo_type: str) -> Collection[str]:
+    """The properties of an item by the flags of the query."""
+    flags = {
+        name: flag(request.GET.get(word))
+        for name, word in (("full", "full"), ("card_data", "cardData"), ("config", "config"))
+    }
+    uses = any(request.GET.get(name) for name in ("models", "datasets", "linked"))
+    return list_properties(repo_type, uses=uses, **flags)
 
 
 def words_of(request: Request, name: str) -> list[str]:
@@ -147,15 +161,10 @@ def _ordered(request: Request, repos: RepoQuerySet) -> tuple[Order, RepoQuerySet
     return FieldOrder(field, descending=direction == "-1"), repos
 
 
-def _loaded(repos: RepoQuerySet, expand: list[str], full: bool) -> RepoQuerySet:
-    """The rows with what an item shows, and without the columns it does not."""
-    unread = {"card__html", "card__search_text", "card__preview"}
-    if not full and "siblings" not in expand:
-        unread.add("card__siblings")
-    repos = repos.for_lists().defer(*unread)
-    if "evalResults" in expand:
-        repos = repos.prefetch_related("eval_results")
-    return repos.prefetch_related("base_edges") if "baseModels" in expand else repos
+def _loaded(repos: RepoQuerySet, wanted: Collection[str]) -> RepoQuerySet:
+    """The rows with what an item shows, and without the columns it does not, which may be long."""
+    unread = [column for column, names in _COLUMNS.items() if not names.intersection(wanted)]
+    return repos.select_related("namespace", "card").defer(*unread)
 
 
 urlpatterns = [

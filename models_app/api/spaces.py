@@ -9,6 +9,7 @@ from django.urls import path, re_path
 from rest_framework.request import Request
 
 from accounts.actor import Level
+from models_app.api.facts import Facts, gather
 from models_app.api.listing import has_tag, words_of
 from models_app.api.repo_view import RepoAPIView
 from models_app.api.summaries import RUNTIME, sdk_of, tags_json
@@ -82,11 +83,13 @@ class SearchSpaces(HubAPIView):
         if sdks := words_of(request, "sdk"):
             repos = repos.filter(card__metadata__sdk__in=sdks)
         unread = ("card__html", "card__search_text", "card__preview", "card__siblings")
-        rows = search_repos(repos, query).for_lists().defer(*unread)[:MAX_FOUND]
-        return JsonResponse([_found_json(repo, place) for place, repo in enumerate(rows)], safe=False)
+        rows = list(search_repos(repos, query).select_related("namespace", "card").defer(*unread)[:MAX_FOUND])
+        facts = gather(self.actor, rows, ["tags"])
+        found = [_found_json(repo, facts, place) for place, repo in enumerate(rows)]
+        return JsonResponse(found, safe=False)
 
 
-def _found_json(repo: Repo, place: int) -> dict[str, Any]:
+def _found_json(repo: Repo, facts: Facts, place: int) -> dict[str, Any]:
     """An entry; its relevancy follows its place, from 1 down: words are matched here, not meanings."""
     card = getattr(repo, "card", None)
     metadata = card.metadata if card else {}
@@ -98,7 +101,7 @@ def _found_json(repo: Repo, place: int) -> dict[str, Any]:
         "sdk": sdk_of(card),
         "likes": repo.likes_count,
         "private": repo.private,
-        "tags": tags_json(repo),
+        "tags": tags_json(repo, facts),
         "runtime": RUNTIME,
         "ai_short_description": card.summary if card else "",
         "semanticRelevancyScore": round(1 / (1 + place), 4),

@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-from accounts.actor import Actor
 from models_app.api.expand import BRIEF, FULL, INFO, UNKNOWN_HERE, check_expand
+from models_app.api.facts import Facts
 from models_app.api.wire import wire_time
-from models_app.models import BaseModelEdge, EvalResult, Repo, RepoCard, RepoType
+from models_app.models import EvalResult, Repo, RepoCard, RepoType
+from models_app.models.index import tag_text
 from models_app.storage.lfs import Pointer, format_pointer
 
-Maker = Callable[[Repo, RepoCard | None, Actor], Any]
-MAX_SPACES = 100
+Maker = Callable[[Repo, RepoCard | None, Facts], Any]
+NO_FACTS = Facts()
 # Spaces are stored, not run; of the stages that clients know, this one says so and ends all waiting.
 RUNTIME: dict[str, Any] = {
     "stage": "STOPPED",
@@ -26,38 +27,29 @@ _KINDLESS = ("language",)  # a model's languages are plain tags on the wire, a d
 _SPACE_USES = ("model", "dataset")  # what a space makes use of, properties of their own on the wire
 
 
-def repo_json(
-    repo: Repo, actor: Actor, *, expand: Collection[str] | None = None, full: bool = True
-) -> dict[str, Any]:
-    """A repo's info as of its default branch.
-
-    `full` is `GET /api/{T}/{id}` (siblings with names only); without it the few fields of a list item.
-    `expand` gives `_id`, `id` and exactly the properties it names; raises WireError 400 for an unknown one.
-    """
-    if expand:
-        check_expand(repo.repo_type, expand)
-        return summary_json(repo, actor, expand)
-    return summary_json(repo, actor, (INFO if full else BRIEF)[repo.repo_type])
+def info_properties(repo_type: str, expand: Collection[str]) -> Collection[str]:
+    """What `GET /api/{T}/{id}` tells: what `expand` names, or all; WireError 400 for an unknown name."""
+    check_expand(repo_type, expand)
+    return expand or INFO[repo_type]
 
 
-def list_json(
-    repo: Repo, actor: Actor, *, full: bool, card_data: bool, config: bool, uses: bool = False
-) -> dict[str, Any]:
-    """A list item with what the flags of `GET /api/{T}` ask for; `uses`: a space's models, datasets."""
-    wanted = [*(FULL if full else BRIEF)[repo.repo_type]]
-    wanted += ["models", "datasets"] * (uses and repo.repo_type == RepoType.SPACE)
-    wanted += ["cardData"] * card_data + ["config"] * (config and repo.repo_type == RepoType.MODEL)
-    return summary_json(repo, actor, wanted)
+def list_properties(
+    repo_type: str, *, full: bool, card_data: bool, config: bool, uses: bool = False
+) -> Collection[str]:
+    """What an item of `GET /api/{T}` tells by these flags; `uses`: a space's models, datasets."""
+    wanted = [*(FULL if full else BRIEF)[repo_type]]
+    wanted += ["models", "datasets"] * (uses and repo_type == RepoType.SPACE)
+    return [*wanted, *["cardData"] * card_data, *["config"] * (config and repo_type == RepoType.MODEL)]
 
 
-def summary_json(repo: Repo, actor: Actor, properties: Collection[str]) -> dict[str, Any]:
-    """`_id`, `id` and the named properties that this repo has."""
+def summary_json(repo: Repo, properties: Collection[str], facts: Facts = NO_FACTS) -> dict[str, Any]:
+    """`_id`, `id` and the named properties that this repo has; `facts` were gathered for them."""
     card = getattr(repo, "card", None)
     found: dict[str, Any] = {"_id": repo.uuid.hex[:24], "id": repo.repo_id}
     if repo.repo_type == RepoType.MODEL:
         found["modelId"] = repo.repo_id
-    for name in dict.fromkeys(properties):
-        value = _PROPERTIES[name](repo, card, actor)
+    for name in properties:
+        value = _PROPERTIES[name](repo, card, facts)
         if value is not None:
             found[name] = value
     return found
@@ -80,32 +72,32 @@ def siblings_with_blobs_json(card: RepoCard) -> list[dict[str, Any]]:
     return found
 
 
-def tags_json(repo: Repo) -> list[str]:
+def tags_json(repo: Repo, facts: Facts) -> list[str]:
     """The tags as this repo type spells them."""
     plain = _KINDLESS if repo.repo_type == RepoType.MODEL else ()
     hidden = _SPACE_USES if repo.repo_type == RepoType.SPACE else ()
-    rows = sorted(repo.tag_rows.all(), key=lambda tag: tag.pk)  # sorted here: prefetched rows stay prefetched
-    return [tag.value if tag.kind in plain else tag.text for tag in rows if tag.kind not in hidden]
+    rows = facts.tags.get(repo.pk, ())
+    return [value if kind in plain else tag_text(kind, value) for kind, value in rows if kind not in hidden]
 
 
-def _card_data(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any]:
+def _card_data(repo: Repo, card: RepoCard | None, facts: Facts) -> dict[str, Any]:
     return card.metadata if card else {}
 
 
-def _safetensors(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any] | None:
+def _safetensors(repo: Repo, card: RepoCard | None, facts: Facts) -> dict[str, Any] | None:
     if card is None or not card.dtype_counts:
         return None
     return {"parameters": card.dtype_counts, "total": card.parameters}
 
 
-def _transformers_info(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any] | None:
+def _transformers_info(repo: Repo, card: RepoCard | None, facts: Facts) -> dict[str, Any] | None:
     if card is None or card.library_name != "transformers":
         return None
     return {"auto_model": "AutoModel", "pipeline_tag": card.pipeline_tag or None}
 
 
-def _eval_results(repo: Repo, card: RepoCard | None, actor: Actor) -> list[dict[str, Any]]:
-    return [result_json(result) for result in sorted(repo.eval_results.all(), key=lambda row: row.pk)]
+def _eval_results(repo: Repo, card: RepoCard | None, facts: Facts) -> list[dict[str, Any]]:
+    return [result_json(result) for result in facts.results.get(repo.pk, ())]
 
 
 def result_json(result: EvalResult) -> dict[str, Any]:
@@ -123,17 +115,11 @@ def result_json(result: EvalResult) -> dict[str, Any]:
     return {"filename": result.filename, "verified": result.verified, "data": data}
 
 
-def _base_models(repo: Repo, card: RepoCard | None, actor: Actor) -> dict[str, Any] | None:
-    edges = list(repo.base_edges.all())
-    if not edges:
+def _base_models(repo: Repo, card: RepoCard | None, facts: Facts) -> dict[str, Any] | None:
+    bases = facts.bases.get(repo.pk)
+    if not bases:
         return None
-    models = [{"id": edge.parent_repo_id} for edge in edges]
-    return {"relation": edges[0].relation, "models": models}
-
-
-def _children(repo: Repo, card: RepoCard | None, actor: Actor) -> int:
-    children = BaseModelEdge.objects.filter(parent=repo, child__in=Repo.objects.visible_to(actor))
-    return children.values("child").distinct().count()
+    return {"relation": bases[0][0], "models": [{"id": name} for _relation, name in bases]}
 
 
 def sdk_of(card: RepoCard | None) -> str | None:
@@ -142,57 +128,50 @@ def sdk_of(card: RepoCard | None) -> str | None:
     return sdk if isinstance(sdk, str) else None
 
 
-def _used(kind: str) -> Maker:
+def _used(of_kind: str) -> Maker:
     """The models or datasets that a space's card names."""
-    return lambda repo, card, actor: [tag.value for tag in repo.tag_rows.all() if tag.kind == kind]
+    return lambda repo, card, facts: [value for kind, value in facts.tags.get(repo.pk, ()) if kind == of_kind]
 
 
-def _spaces_of(repo: Repo, card: RepoCard | None, actor: Actor) -> list[str]:
-    """The spaces whose cards name this model, as far as the actor may see them."""
-    spaces = Repo.objects.visible_to(actor).of_type(RepoType.SPACE).select_related("namespace")
-    using = spaces.filter(tag_rows__kind="model", tag_rows__value__iexact=repo.repo_id)
-    return [space.repo_id for space in using.order_by("-trending_score", "-pk")[:MAX_SPACES]]
-
-
-def _subdomain(repo: Repo, card: RepoCard | None, actor: Actor) -> str:
+def _subdomain(repo: Repo, card: RepoCard | None, facts: Facts) -> str:
     return re.sub(r"[^a-z0-9]+", "-", repo.repo_id.lower()).strip("-")
 
 
-def _gated(repo: Repo, card: RepoCard | None, actor: Actor) -> str | bool:
+def _gated(repo: Repo, card: RepoCard | None, facts: Facts) -> str | bool:
     return False if repo.gated == "false" else repo.gated
 
 
 _PROPERTIES: dict[str, Maker] = {
-    "author": lambda repo, card, actor: repo.namespace.name,
+    "author": lambda repo, card, facts: repo.namespace.name,
     "baseModels": _base_models,
     "cardData": _card_data,
-    "childrenModelCount": _children,
-    "config": lambda repo, card, actor: {},
-    "createdAt": lambda repo, card, actor: wire_time(repo.created_at),
+    "childrenModelCount": lambda repo, card, facts: facts.children.get(repo.pk, 0),
+    "config": lambda repo, card, facts: {},
+    "createdAt": lambda repo, card, facts: wire_time(repo.created_at),
     "datasets": _used("dataset"),
-    "description": lambda repo, card, actor: card.summary if card else "",
-    "disabled": lambda repo, card, actor: repo.disabled_at is not None,
-    "downloads": lambda repo, card, actor: repo.downloads_30d,
-    "downloadsAllTime": lambda repo, card, actor: repo.downloads_all_time,
+    "description": lambda repo, card, facts: card.summary if card else "",
+    "disabled": lambda repo, card, facts: repo.disabled_at is not None,
+    "downloads": lambda repo, card, facts: repo.downloads_30d,
+    "downloadsAllTime": lambda repo, card, facts: repo.downloads_all_time,
     "evalResults": _eval_results,
     "gated": _gated,
-    "lastModified": lambda repo, card, actor: wire_time(repo.last_modified),
-    "library_name": lambda repo, card, actor: (card.library_name or None) if card else None,
-    "likes": lambda repo, card, actor: repo.likes_count,
-    "model-index": lambda repo, card, actor: card.metadata.get("model-index") if card else None,
+    "lastModified": lambda repo, card, facts: wire_time(repo.last_modified),
+    "library_name": lambda repo, card, facts: (card.library_name or None) if card else None,
+    "likes": lambda repo, card, facts: repo.likes_count,
+    "model-index": lambda repo, card, facts: card.metadata.get("model-index") if card else None,
     "models": _used("model"),
-    "pipeline_tag": lambda repo, card, actor: (card.pipeline_tag or None) if card else None,
-    "private": lambda repo, card, actor: repo.private,
-    "runtime": lambda repo, card, actor: RUNTIME,
+    "pipeline_tag": lambda repo, card, facts: (card.pipeline_tag or None) if card else None,
+    "private": lambda repo, card, facts: repo.private,
+    "runtime": lambda repo, card, facts: RUNTIME,
     "safetensors": _safetensors,
-    "sdk": lambda repo, card, actor: sdk_of(card),
-    "sha": lambda repo, card, actor: repo.head_oid or None,
-    "siblings": lambda repo, card, actor: siblings_json(card),
-    "spaces": _spaces_of,
+    "sdk": lambda repo, card, facts: sdk_of(card),
+    "sha": lambda repo, card, facts: repo.head_oid or None,
+    "siblings": lambda repo, card, facts: siblings_json(card),
+    "spaces": lambda repo, card, facts: facts.spaces.get(repo.pk, []),
     "subdomain": _subdomain,
-    "tags": lambda repo, card, actor: tags_json(repo),
+    "tags": lambda repo, card, facts: tags_json(repo, facts),
     "transformersInfo": _transformers_info,
-    "trendingScore": lambda repo, card, actor: repo.trending_score,
-    "usedStorage": lambda repo, card, actor: card.total_bytes if card else 0,
+    "trendingScore": lambda repo, card, facts: repo.trending_score,
+    "usedStorage": lambda repo, card, facts: card.total_bytes if card else 0,
 }
-_PROPERTIES |= dict.fromkeys(UNKNOWN_HERE, lambda repo, card, actor: None)
+_PROPERTIES |= dict.fromkeys(UNKNOWN_HERE, lambda repo, card, facts: None)

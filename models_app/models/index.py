@@ -51,7 +51,12 @@ class RepoTag(models.Model):
     @property
     def text(self) -> str:
         """The tag as the wire spells it; plain tags carry no prefix."""
-        return self.value if self.kind == "tag" else f"{self.kind}:{self.value}"
+        return tag_text(self.kind, self.value)
+
+
+def tag_text(kind: str, value: str) -> str:
+    """How the wire spells a tag of this kind."""
+    return value if kind == "tag" else f"{kind}:{value}"
 
 
 class BaseModelEdge(models.Model):

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.tokens import mint_token
 from models_app.actions.commits import commit
-from models_app.models import Repo
+from models_app.models import BaseModelEdge, Repo, RepoTag
 from models_app.storage.operations import AddFile
 from tests.models_app.people import repo_of, session
 
@@ -216,3 +216,30 @@ def test_an_invalid_token_is_told_so(shelf: User) -> None:
     answer = Client().get("/api/models", headers={"authorization": "Bearer hf_" + "x" * 34})
     assert answer.status_code == 401
     assert answer["X-Error-Message"] == "Invalid credentials in Authorization header"
+
+
+def test_the_number_of_queries_does_not_grow_with_the_page(shelf: User) -> None:
+    repo_of(shelf, "demo", repo_type="space")
+    heavy = ["tags", "childrenModelCount", "spaces", "evalResults", "baseModels"]
+    counts = []
+    for limit in (1, 3):
+        with CaptureQueriesContext(connection) as queries:
+            assert len(ask("/api/models", expand=heavy, limit=limit).json()) == limit
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 6
+
+
+def test_who_uses_a_model_is_told_as_far_as_the_caller_may_see(shelf: User, carol: User) -> None:
+    for name in ("shown", "hidden"):
+        space = repo_of(shelf, name, repo_type="space", private=name == "hidden")
+        RepoTag.objects.create(repo=space, kind="model", value="Alice/CAT")
+    child = repo_of(shelf, "kitten", private=True)
+    BaseModelEdge.objects.create(child=child, parent_repo_id="alice/cat", parent=Repo.objects.get(name="cat"))
+
+    def cat(user: User | None) -> Any:
+        return ask("/api/models/alice/cat", user, expand=["spaces", "childrenModelCount"]).json()
+
+    assert (cat(shelf)["spaces"], cat(shelf)["childrenModelCount"]) == (["alice/hidden", "alice/shown"], 2)
+    assert (cat(carol)["spaces"], cat(carol)["childrenModelCount"]) == (["alice/shown"], 1)
+    whole = {item["id"]: item["spaces"] for item in ask("/api/models", carol, expand="spaces").json()}
+    assert whole == {"alice/cat": ["alice/shown"], "alice/dog": [], "alice/owl": []}
