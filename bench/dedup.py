@@ -162,8 +162,8 @@ def markdown(found: list[dict[str, Any]], where: Any) -> str:
     return f"""# A checkpoint that differs in its last layer
 
 `{" ".join(["python -m bench.dedup", *sys.argv[1:]])}` · {where["when"]} · Python {where["python"]};
-random weights, which do not compress; parent and children differ in their last {LAST_LAYER_BYTES / 1e6:.2f} MB.
-All bytes that clients sent are counted, headers and every other request included; stored is what the folder of
+random weights, which do not compress; they differ in their last {LAST_LAYER_BYTES / 1e6:.2f} MB.
+All bytes that clients sent are counted, headers and all requests included; stored is what the folder of
 xorbs grew by.
 
 {report.table(["upload", "file", "sent over the network", "stored anew"], rows)}
