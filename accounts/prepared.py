@@ -7,7 +7,7 @@ For a look-up by an indexed column Django takes far longer to write the SQL than
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from django.db import connections, models
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 class Prepared(Generic[M]):
-    """`build(*values).first()` for a queryset that ends up as the same SQL whatever the values.
+    """`build(*values)` for a queryset that ends up as the same SQL whatever the values.
 
     `stand_ins` are values of the same types that mean nothing else; they are only compiled. The queryset
     selects whole rows (with `select_related` as it likes) and hands the values to the database unchanged;
@@ -32,11 +32,18 @@ class Prepared(Generic[M]):
 
     def first(self, *values: str | int) -> M | None:
         """The one row that these values find, or None."""
+        found: M | None = next(iter(self._current().rows(values, 1)), None)
+        return found
+
+    def all(self, *values: str | int) -> list[M]:
+        """Every row that these values find; for what is known to be few."""
+        return list(self._current().rows(values))
+
+    def _current(self) -> _Statement:
         statement: _Statement | None = getattr(self._compiled, "statement", None)
         if statement is None or not statement.is_current():
             statement = self._compiled.statement = _Statement(self._build(*self._stand_ins), self._stand_ins)
-        found: M | None = statement.first(values)
-        return found
+        return statement
 
 
 class _Statement:
@@ -61,16 +68,15 @@ class _Statement:
     def is_current(self) -> bool:
         return connections[self.connection.alias] is self.connection
 
-    def first(self, values: tuple[str | int, ...]) -> Any:
+    def rows(self, values: tuple[str | int, ...], most: int | None = None) -> Iterator[Any]:
         params = [constant if place is None else values[place] for place, constant in self.sources]
         with self.connection.cursor() as cursor:
             cursor.execute(self.sql, params)
-            rows = cursor.fetchmany(1)
+            rows = cursor.fetchmany(most) if most else cursor.fetchall()
         for row in self.compiler.apply_converters(rows, self.converters):
             instance = self.compiler.klass_info["model"].from_db(
                 self.connection.alias, self.names, row[self.own]
             )
             for populator in self.related:
                 populator.populate(row, instance)
-            return instance
-        return None
+            yield instance

@@ -10,11 +10,15 @@ from django.db.models import Count
 from django.db.models.functions import Lower
 
 from accounts.actor import Actor
+from accounts.prepared import Prepared
 from models_app.models import BaseModelEdge, EvalResult, Repo, RepoTag, RepoType
 
 MAX_SPACES = 100
 # Properties that are read off the tags; of a space also what its card names.
 _FROM_TAGS = {"tags", "models", "datasets"}
+# Of a single repo, which is asked for most.
+_TAGS = Prepared(lambda repo: RepoTag.objects.filter(repo=repo).order_by("pk"), 1)
+_NAMING = Prepared(lambda name: RepoTag.objects.filter(kind="model", value__lower=name).order_by(), "name")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ def gather(actor: Actor, repos: Sequence[Repo], properties: Collection[str]) -> 
 
 def tags_of(keys: Collection[int]) -> dict[int, list[tuple[str, str]]]:
     """Kind and value of each tag of these repos."""
+    if len(keys) == 1:
+        (only,) = keys
+        return {only: [(tag.kind, tag.value) for tag in _TAGS.all(only)]}
     found = defaultdict(list)
     rows = RepoTag.objects.filter(repo__in=keys).order_by("pk")
     for key, kind, value in rows.values_list("repo_id", "kind", "value"):
@@ -78,6 +85,8 @@ def _children(actor: Actor, keys: Collection[int]) -> dict[int, int]:
 def _spaces(actor: Actor, repos: Sequence[Repo]) -> dict[int, list[str]]:
     """Who names them first, which hardly anything does; only then who of these may be seen."""
     keys = {repo.repo_id.lower(): repo.pk for repo in repos}
+    if len(keys) == 1 and _NAMING.first(*keys) is None:
+        return {}
     tags = RepoTag.objects.filter(kind="model", value__lower__in=list(keys)).order_by()
     naming = list(tags.values_list("repo_id", Lower("value")))
     if not naming:

@@ -6,6 +6,7 @@ against `WIRE` and hands every captured text over decoded.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -67,8 +68,17 @@ def _file_routes(kind: str) -> list[URLPattern]:
     ]
 
 
-def _is_below_api(route: URLPattern) -> bool:
-    return str(route.pattern).removeprefix("^").startswith("api/")
+def _first_word(route: URLPattern) -> str | None:
+    """The word behind `api/` that a route wants; empty where it takes any, None for routes elsewhere."""
+    top, _, rest = str(route.pattern).removeprefix("^").partition("/")
+    if top != "api":
+        return None
+    word = rest.removesuffix("$").partition("/")[0]
+    return word if re.fullmatch(r"[\w-]+", word) else ""
+
+
+def _resolver(*words: str | None) -> URLResolver:
+    return URLResolver(RegexPattern(r"^/"), [route for route in WIRE if _first_word(route) in words])
 
 
 WIRE: list[URLPattern] = [
@@ -132,9 +142,14 @@ WIRE: list[URLPattern] = [
         r"^(?:(?:datasets|spaces|kernels)/)?[^/]+(?:/[^/]+)?/(?:resolve|raw)/", repos.NoSuchRepo.as_view()
     ),
 ]
-# Files are asked for most, and need not be compared with every route below /api/ first.
-_below_api = URLResolver(RegexPattern(r"^/"), [route for route in WIRE if _is_below_api(route)])
-_elsewhere = URLResolver(RegexPattern(r"^/"), [route for route in WIRE if not _is_below_api(route)])
+# There are many routes: a path is compared only with those that its first words leave over.
+_elsewhere = _resolver(None)
+_below_api = {word: _resolver(word, "") for word in {_first_word(route) or "" for route in WIRE}}
+
+
+def _routes_for(raw: str) -> URLResolver:
+    _, top, word = [*raw.split("/", 3), "", ""][:3]
+    return _below_api.get(word, _below_api[""]) if top == "api" else _elsewhere
 
 
 @csrf_exempt
@@ -142,7 +157,7 @@ def wire_entry(request: HttpRequest) -> HttpResponseBase:
     """Find the endpoint by the raw path and call it. `ActorMiddleware` keeps the CSRF check of sessions."""
     try:
         raw = raw_path(request)
-        match = (_below_api if raw.startswith("/api/") else _elsewhere).resolve(raw)
+        match = _routes_for(raw).resolve(raw)
     except Resolver404:
         return error_response(404, f"This hub does not serve {request.path_info[:200]!r}.")
     texts = {name: unquote(text) if isinstance(text, str) else text for name, text in match.kwargs.items()}

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
+from django.db import DataError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.http.request import UnreadablePostError
 from rest_framework.exceptions import APIException
@@ -96,9 +96,18 @@ def refusal_response(error: Exception, actor: Actor) -> JsonResponse | None:
         return error_response(400, "The request body could not be read to its end.")
     if storage.is_disk_full(error):
         return error_response(507, "The hub's disk is full: nothing was stored. Please tell its operator.")
-    if isinstance(error, OperationalError) and "locked" in str(error):
+    if isinstance(error, DataError):
+        # PostgreSQL's last word, where no check of ours came first; SQLite would have stored it.
+        logger.warning("the database refuses a value: %s", str(error).partition("\n")[0])
+        return error_response(400, "A value has a NUL character, or is longer or larger than the hub stores.")
+    if isinstance(error, OperationalError) and _is_passing(error):
         return error_response(503, "The hub is busy; please try again.", headers={"Retry-After": "2"})
     return None
+
+
+def _is_passing(error: OperationalError) -> bool:
+    """SQLite's one writer at a time; of PostgreSQL deadlocks, and connections lost or not to be had."""
+    return connection.vendor == "postgresql" or "locked" in str(error)
 
 
 def _access_response(error: access.Refusal, actor: Actor) -> JsonResponse:
@@ -166,7 +175,7 @@ class HubAPIView(APIView):
 
 def wire_time(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678Z`: the only form every client parses."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def public_url(path: str) -> str:

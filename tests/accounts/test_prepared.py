@@ -38,6 +38,8 @@ def test_rows_are_those_of_the_queryset_with_their_relations() -> None:
                     assert found.login is None
             assert len(queries) == 1
     assert by_name.first("CI", "read") is None
+    assert by_name.all("ci", "read") == list(tokens_named("ci", "read"))
+    assert by_name.all("CI", "read") == []
 
 
 def vars_of(row: AccessToken | User) -> dict[str, object]:
