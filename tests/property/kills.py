@@ -1,8 +1,8 @@
 """`python -m tests.property.kills --times 300`: kill the web process at random moments of uploads, and look.
 
-Each round sends a few files by one road (Xet, LFS, a plain commit), kills the serving process (every tenth
-time its master too) with SIGKILL at a moment drawn from the time the road takes, and checks once it is back:
-the branch holds the old files or all of the new ones; every file has its SHA-256; the database and the
+Each round sends files by one road (Xet, LFS, a commit of a few or of many), kills the serving process (every
+tenth time its master too) with SIGKILL at a moment drawn from the time the road takes, and checks once it is
+back: the branch holds the old files or all of the new ones; every file has its SHA-256; the database and the
 repository are sound; and the same upload then works.
 """
 
@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from models_app.storage.gitpack import FEW
 from tests.live import ROOT, LiveHub, free_port, hub_environment, wait_until_up
 from tests.models_app.storage.xet_samples import cut, make_shard, make_xorb
 
@@ -163,21 +164,31 @@ def by_commit(world: World, files: dict[str, bytes]) -> None:
     commit_lines(world, *lines)
 
 
-ROADS: dict[str, tuple[Callable[[World, dict[str, bytes]], None], int]] = {
-    "xet": (by_xet, 400_000),
-    "lfs": (by_lfs, 400_000),
-    "commit": (by_commit, 150_000),
+@dataclass(frozen=True)
+class Road:
+    """How to send files, about how many bytes each has, and at most how many there are."""
+
+    send: Callable[[World, dict[str, bytes]], None]
+    size: int
+    most: int = 3
+
+
+ROADS = {
+    "xet": Road(by_xet, 400_000),
+    "lfs": Road(by_lfs, 400_000),
+    "commit": Road(by_commit, 150_000),
+    # Over so many, files come into git as a pack.
+    "many": Road(by_commit, 2_000, 2 * FEW),
 }
 
 
 # --- a round
 
 
-def draw_files(world: World, size: int) -> dict[str, bytes]:
-    """One to three files: new bytes, an old head with a new tail, and now and then a path there is
-    already."""
-    files = {}
-    for _ in range(world.rng.randint(1, 3)):
+def draw_files(world: World, road: Road) -> dict[str, bytes]:
+    """A few files: new bytes, an old head with a new tail, and now and then a path there is already."""
+    files, size = {}, road.size
+    for _ in range(world.rng.randint(road.most // 3, road.most)):
         again = world.files and world.rng.random() < 0.3
         path = world.rng.choice(sorted(world.files)) if again else f"f{world.rng.getrandbits(40):x}.bin"
         shared = random.Random(7).randbytes(size // 2) if world.rng.random() < 0.5 else b""
@@ -187,8 +198,8 @@ def draw_files(world: World, size: int) -> dict[str, bytes]:
 
 def one_round(world: World, road: str, usual: dict[str, float]) -> None:
     """Send, kill, restart, check, send again."""
-    send, size = ROADS[road]
-    files = draw_files(world, size)
+    send = ROADS[road].send
+    files = draw_files(world, ROADS[road])
     outcome: list[BaseException | None] = []
 
     def sending() -> None:
@@ -294,15 +305,15 @@ def _git(folder: Path, *words: str) -> str:
 def measure(world: World) -> dict[str, float]:
     """How long each road takes when nobody dies; and the first files."""
     usual = {}
-    for road, (send, size) in ROADS.items():
+    for name, road in ROADS.items():
         best = 10.0
         for _ in range(2):
-            files = draw_files(world, size)
+            files = draw_files(world, road)
             began = time.monotonic()
-            send(world, files)
+            road.send(world, files)
             best = min(best, time.monotonic() - began)
             world.files.update({path: hashlib.sha256(data).hexdigest() for path, data in files.items()})
-        usual[road] = best * 1.3
+        usual[name] = best * 1.3
     return usual
 
 
