@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+# How long one waits for a connection that is not in use.
+_POOL_SECONDS = 30
 
 
 def env_str(name: str, default: str) -> str:
@@ -93,20 +96,51 @@ def _nonempty_text(path: Path) -> str:
     raise ImproperlyConfigured(f"{path} holds no secret; delete it to have a new one made")
 
 
+# What a URL may say beside the address, in libpq's own words.
+_DATABASE_WORDS = (
+    "host",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "connect_timeout",
+    "application_name",
+)
+
+
 def env_database(name: str, default: dict[str, object]) -> dict[str, object]:
-    """A Django DATABASES entry from a `postgres://user:pass@host:port/name` URL, or the default."""
+    """A Django DATABASES entry from a `postgres://user:pass@host:port/name?sslmode=…` URL, or the default.
+
+    `?host=/folder` names a Unix socket's. ImproperlyConfigured for another scheme, no name, or words unknown.
+    """
     value = os.environ.get(name)
     if not value:
         return default
     parts = urlsplit(value)
     if parts.scheme not in ("postgres", "postgresql"):
         raise ImproperlyConfigured(f"{name} must begin with postgres://, got {parts.scheme!r}")
+    words = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if unknown := sorted(words.keys() - set(_DATABASE_WORDS)):
+        raise ImproperlyConfigured(f"{name} knows no {unknown[0]!r}, only {', '.join(_DATABASE_WORDS)}")
+    database = unquote(parts.path.lstrip("/"))
+    if not database:
+        raise ImproperlyConfigured(
+            f"{name} must end with a database: postgres://user:password@host:port/name"
+        )
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
+        "NAME": database,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or ""),
+        "HOST": words.pop("host", unquote(parts.hostname or "")),
         "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": None,
+        "OPTIONS": {**words, "pool": _pool()},
     }
+
+
+def _pool() -> dict[str, object]:
+    """Far more threads wait for clients than ask the database: they share its connections (hub/waiting.py)."""
+    most = env_int("HUB_DATABASE_CONNECTIONS", 20)
+    if most < 1:
+        raise ImproperlyConfigured(f"HUB_DATABASE_CONNECTIONS must be 1 at least, got {most}")
+    return {"min_size": 1, "max_size": most, "timeout": _POOL_SECONDS}

@@ -29,6 +29,7 @@ from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from hub.arriving import ArrivingBody
+from hub.waiting import give_connection_back
 
 HEAD_SECONDS = 20.0
 PATIENCE_SECONDS = 120
@@ -111,6 +112,7 @@ class PatientSocket(socket.socket):
         self._moved += len(data)
 
     def _wait(self, call: Callable[[], Any]) -> Any:
+        give_connection_back()
         self.is_waiting = True
         try:
             return call()

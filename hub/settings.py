@@ -183,6 +183,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "celery": {"level": "WARNING"},
         "kombu.connection": {"level": "ERROR"},
+        "psycopg": {"level": "WARNING"},
     },
 }
 os.environ.setdefault("DJANGO_RUNSERVER_HIDE_WARNING", "true")

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.postgres_server import create_database
+
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
@@ -168,7 +170,12 @@ class LiveHub:
 
 
 def make_hub(data_dir: Path, **settings: str) -> LiveHub:
-    """A hub with its people, migrated and started; the caller stops it."""
+    """A hub with its people, migrated and started; the caller stops it.
+
+    Where HUB_DATABASE_URL names a server (`make postgres`) the hub has a database of its own there.
+    """
+    if server := os.environ.get("HUB_DATABASE_URL"):
+        settings = {"HUB_DATABASE_URL": create_database(server), **settings}
     port = free_port()
     hub = LiveHub(data_dir, port)
     hub.environment = hub_environment(data_dir, hub.url, **settings)

@@ -19,3 +19,6 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 HUB_PUBLIC_URL = "http://testserver"
 CSRF_TRUSTED_ORIGINS = []
 CELERY_ALWAYS_EAGER = False
+# A test has one connection, and a transaction in it that outlives every request.
+DATABASES["default"]["CONN_MAX_AGE"] = None  # noqa: F405
+DATABASES["default"].get("OPTIONS", {}).pop("pool", None)  # noqa: F405

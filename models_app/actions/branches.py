@@ -13,7 +13,7 @@ from models_app.actions.refusals import InvalidInput
 from models_app.files import git_store
 from models_app.models import EventTag, Repo
 from models_app.storage import gitcommit
-from models_app.storage.errors import BadRefName
+from models_app.storage.errors import BadRefName, RevisionNotFound
 
 MAX_REFERENCES = 5000
 
@@ -41,6 +41,7 @@ def delete_branch(actor: Actor, *, repo: Repo, branch: str) -> None:
         row = lock_repo(actor, repo)
         if branch == row.default_branch:
             raise InvalidInput(f"Cannot delete refs/heads/{branch}")
+        _check_there(row, f"refs/heads/{branch}")
         record_event(actor, EventTag.BRANCH_DELETE, repo=row, branch=branch)
         gitcommit.delete_ref(git_store(row), f"refs/heads/{branch}")
 
@@ -63,12 +64,19 @@ def delete_tag(actor: Actor, *, repo: Repo, tag: str) -> None:
     """Remove a tag; RevisionNotFound when there is no tag of this name (a branch is none)."""
     with transaction.atomic():
         row = lock_repo(actor, repo)
+        _check_there(row, f"refs/tags/{tag}")
         record_event(actor, EventTag.TAG_DELETE, repo=row, tag_name=tag)
         gitcommit.delete_ref(git_store(row), f"refs/tags/{tag}")
 
 
+def _check_there(repo: Repo, ref: str) -> None:
+    # Before the event names it: a text with NUL is no reference to git, and PostgreSQL cannot store it.
+    if git_store(repo).ref_oid(ref) is None:
+        raise RevisionNotFound(ref.split("/", 2)[-1])
+
+
 def _check_name(name: str) -> None:
-    if name.startswith("refs/") or name in ("HEAD", ""):
+    if name.startswith("refs/") or name in ("HEAD", "") or "\0" in name:
         raise BadRefName(f"{name[:200]!r} is not a valid reference name")
 
 

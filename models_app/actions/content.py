@@ -322,5 +322,7 @@ def _insert_chunks(holder: str, fresh: Sequence[StoredChunk]) -> None:
     for position, chunk in enumerate(fresh):
         rows.append((chunk.hash, holder, position, offset, chunk.stored, chunk.length))
         offset += chunk.stored
+    # In an order that all uploads share: two with the same chunks wait for one another, never both at once.
+    rows.sort()
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT_CHUNK, rows)

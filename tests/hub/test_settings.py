@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.checks import run_checks
@@ -54,6 +55,28 @@ class TestEnvironment:
         with pytest.raises(ImproperlyConfigured, match="postgres://"):
             env_database("HUB_X", {})
 
+    def test_what_a_database_url_says_beside_the_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HUB_X", "postgres://hub@/tuneyard?host=%2Frun%2FPostgres&sslmode=verify-full")
+        monkeypatch.setenv("HUB_DATABASE_CONNECTIONS", "7")
+        made: Any = env_database("HUB_X", {})
+        assert (made["HOST"], made["PORT"], made["OPTIONS"]["sslmode"]) == (
+            "/run/Postgres",
+            "",
+            "verify-full",
+        )
+        assert made["OPTIONS"]["pool"]["max_size"] == 7
+        for url, problem in (
+            ("postgres://hub@db/x?sslmod=require", "knows no 'sslmod', only host, sslmode"),
+            ("postgres://hub@db", "must end with a database"),
+        ):
+            monkeypatch.setenv("HUB_X", url)
+            with pytest.raises(ImproperlyConfigured, match=problem):
+                env_database("HUB_X", {})
+        monkeypatch.setenv("HUB_X", "postgres://hub@db/x")
+        monkeypatch.setenv("HUB_DATABASE_CONNECTIONS", "0")
+        with pytest.raises(ImproperlyConfigured, match="must be 1 at least, got 0"):
+            env_database("HUB_X", {})
+
     def test_directories_are_made(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HUB_X", str(tmp_path / "a" / "b"))
         assert env_directory("HUB_X", tmp_path) == tmp_path / "a" / "b"
@@ -101,7 +124,12 @@ class TestChecks:
         assert "hub.E002" in found(HUB_REGISTRATION="close")
 
     def test_what_others_must_not_reach(self) -> None:
-        loose = {"HUB_PUBLIC_URL": "http://hub.example.org", "DEBUG": True, "ALLOWED_HOSTS": ["*"]}
+        loose: dict[str, object] = {"DEBUG": True, "ALLOWED_HOSTS": ["*"], "HUB_BROKER_URL": "redis://broker"}
+        loose["HUB_PUBLIC_URL"] = "http://hub.example.org"
         assert found(**loose) == {"hub.E003", "hub.W001", "hub.W002"}
-        tight = {"HUB_PUBLIC_URL": "https://hub.example.org", "ALLOWED_HOSTS": ["hub.example.org"]}
+        tight: dict[str, object] = {
+            "HUB_PUBLIC_URL": "https://hub.example.org",
+            "ALLOWED_HOSTS": ["hub.example.org"],
+        }
+        tight["HUB_BROKER_URL"] = "redis://broker"
         assert found(**tight) == set()
