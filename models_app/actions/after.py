@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.actor import Actor
 from models_app.actions.indexing import index_revision
+from models_app.actions.lost_commits import tell_of_lost
 from models_app.actions.threads import note_commits
 from models_app.discussions import pull_request_number
 from models_app.models import Repo
@@ -23,6 +24,8 @@ def ref_moved(actor: Actor, repo: Repo, *, ref: str, old: str | None, new: str |
     repo's head, its time and its index follow; for `refs/pr/{num}` the thread tells of the new commits.
     """
     if ref == f"refs/heads/{repo.default_branch}" and new is not None and new != repo.head_oid:
+        if old is not None and old != repo.head_oid:  # a process was killed just before, and nobody has seen
+            tell_of_lost(repo, before=repo.head_oid, oid=old)
         repo.head_oid, repo.last_modified = new, timezone.now()
         repo.save(update_fields=["head_oid", "last_modified"])
         index_head(repo, new)

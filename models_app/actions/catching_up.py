@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from models_app.actions.after import index_head
+from models_app.actions.lost_commits import tell_of_lost
 from models_app.files import git_store
 from models_app.models import Repo
 
@@ -15,7 +16,8 @@ logger = logging.getLogger(__name__)
 
 
 def catch_up() -> int:
-    """Bring the head and the index of every repo to where its default branch is; how many were behind.
+    """Bring the head, the index and the log of every repo to where its default branch is; how many were
+    behind.
 
     A branch moves inside the transaction that tells of it, last before its end: a kill between the two leaves
     the new state in git, which is the truth (decision 0002), and the old one in lists and searches.
@@ -43,7 +45,9 @@ def _bring_up(pk: int) -> bool:
         if head is None or head == repo.head_oid:
             return False
         logger.warning("%s was behind its branch %s and follows to %s", repo, repo.default_branch, head)
+        before = repo.head_oid
         repo.head_oid, repo.last_modified = head, timezone.now()
         repo.save(update_fields=["head_oid", "last_modified"])
         index_head(repo, head)
+        tell_of_lost(repo, before=before, oid=head)
     return True
