@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import IO
 
 from django.conf import settings
 from django.db import transaction
@@ -17,6 +16,7 @@ from models_app.actions.refusals import InvalidInput
 from models_app.content.media import EXTENSIONS, HEAD_BYTES, media_type
 from models_app.models import Attachment
 from models_app.storage.attachments import AttachmentStore, copy_bounded
+from models_app.storage.streams import Body
 
 
 class TooMuch(InvalidInput):
@@ -48,7 +48,7 @@ def check_may_attach(actor: Actor) -> User:
     return actor.user
 
 
-def save_attachment(actor: Actor, *, body: IO[bytes], announced: int | None) -> Attachment:
+def save_attachment(actor: Actor, *, body: Body, announced: int | None) -> Attachment:
     """Store the body, of `announced` bytes where that is known, whole or not at all.
 
     Raises InvalidInput (no picture, sound or film), TooMuch, BodyCutShort, or as `check_may_attach` does.
@@ -85,7 +85,7 @@ def _keep(owner: User, staged: Path, kind: str, size: int) -> Attachment:
     return attachment
 
 
-def _read_head(body: IO[bytes]) -> bytes:
+def _read_head(body: Body) -> bytes:
     head = b""
     while len(head) < HEAD_BYTES and (piece := body.read(HEAD_BYTES - len(head))):
         head += piece

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from math import ceil
-from typing import IO
 
 from django.conf import settings
 
@@ -17,6 +16,7 @@ from models_app.discussions import is_writer
 from models_app.models import Repo
 from models_app.storage.lfs import Pointer
 from models_app.storage.parts import PartStore
+from models_app.storage.streams import Body
 
 MAX_PARTS = 10_000
 # Twice as long as links to parts live: nobody can still be sending.
@@ -39,9 +39,7 @@ def part_count(size: int, part_size: int) -> int:
     return ceil(size / part_size)
 
 
-def store_part(
-    actor: Actor, *, repo: Repo, pointer: Pointer, number: int, part_size: int, body: IO[bytes]
-) -> str:
+def store_part(actor: Actor, *, repo: Repo, pointer: Pointer, number: int, part_size: int, body: Body) -> str:
     """Keep part `number` (from 1) of the object; its ETag. Raises BodyCutShort, and then keeps nothing."""
     before = (number - 1) * part_size
     return part_store().put(_key(actor, repo, pointer), number, body, min(part_size, pointer.size - before))

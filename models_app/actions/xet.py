@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import IO
 
 from django.conf import settings
 
@@ -25,7 +24,7 @@ from models_app.actions.content import (
 from models_app.actions.contributions import note_contribution
 from models_app.files import xorb_store
 from models_app.models import Bucket, LargeFile, Repo, Xorb
-from models_app.storage.streams import read_pieces
+from models_app.storage.streams import Body, read_pieces
 from models_app.storage.xet.hashing import Node, file_hash, hash_from_text, hash_to_text, verification_hash
 from models_app.storage.xet.shard import MAX_SHARD_BYTES, ShardError, ShardFile, ShardTerm, parse_shard
 from models_app.storage.xet.xorb import MAX_BODY_BYTES, XorbError, XorbReader, unpack_table
@@ -37,7 +36,7 @@ _CACHED_TABLES = 64
 _CONTENT_FACTOR = 4
 
 
-def store_xorb(actor: Actor, *, hash_hex: str, body: IO[bytes], length: int) -> bool:
+def store_xorb(actor: Actor, *, hash_hex: str, body: Body, length: int) -> bool:
     """Take a xorb of `length` bytes from `body`; True when the hub did not know it.
 
     Raises XorbError unless every chunk and the Merkle root are right, BodyCutShort when bytes are missing.
@@ -59,7 +58,7 @@ def store_xorb(actor: Actor, *, hash_hex: str, body: IO[bytes], length: int) -> 
         return keep_xorb(incoming, hash_hex, reader.chunks)
 
 
-def register_shard(actor: Actor, *, repo: Repo, body: IO[bytes], length: int) -> int:
+def register_shard(actor: Actor, *, repo: Repo, body: Body, length: int) -> int:
     """Give `repo` the files a shard describes; returns how many the hub had not seen before.
 
     All or nothing. Raises ShardError for a malformed shard or a false hash, UnknownContent for a xorb the hub
@@ -73,7 +72,7 @@ def register_shard(actor: Actor, *, repo: Repo, body: IO[bytes], length: int) ->
     return count
 
 
-def register_bucket_shard(actor: Actor, *, bucket: Bucket, body: IO[bytes], length: int) -> int:
+def register_bucket_shard(actor: Actor, *, bucket: Bucket, body: Body, length: int) -> int:
     """Give `bucket` the files a shard describes: as `register_shard`, but clients leave the SHA-256 out."""
     _need_user(actor)
     return _keep_proven(bucket, _told_files(body, length, named=False))
@@ -87,7 +86,7 @@ def _keep_proven(place: Repo | Bucket, files: Sequence[ShardFile]) -> int:
         return keep_files(place, checked_files(files))
 
 
-def _told_files(body: IO[bytes], length: int, *, named: bool) -> list[ShardFile]:
+def _told_files(body: Body, length: int, *, named: bool) -> list[ShardFile]:
     """What the shard says, bounded; its files may come without a SHA-256 where `named` is False."""
     if length > MAX_SHARD_BYTES:
         raise ShardError(f"A shard has at most {MAX_SHARD_BYTES} bytes; this one announces {length}.")

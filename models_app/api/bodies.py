@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any
+from typing import Any, Protocol
 
 from django.http import HttpRequest
 
@@ -14,27 +14,33 @@ from models_app.storage.streams import Body
 JSON_LIMIT_BYTES = 8 * 1024**2
 
 
-def body_stream(request: HttpRequest) -> IO[bytes]:
+class LineBody(Body, Protocol):
+    """A body that can also be read line by line."""
+
+    def readline(self, size: int, /) -> bytes: ...
+
+
+def body_stream(request: HttpRequest) -> LineBody:
     """The body as it arrives, of announced length or chunked (`git` sends large requests chunked)."""
     raw: HttpRequest = getattr(request, "_request", request)
     chunked = "chunked" in raw.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     if chunked and raw.META.get("wsgi.input_terminated"):
-        return _ChunkedBody(raw.META["wsgi.input"])  # type: ignore[return-value]
-    return raw  # type: ignore[return-value]
+        return _ChunkedBody(raw.META["wsgi.input"])
+    return raw
 
 
 def upload_stream(request: HttpRequest) -> Body:
     """The body for those who take it in pieces: straight from the server, where it can hand it on so."""
     stream = body_stream(request)
-    input = request.META.get("wsgi.input")
-    return input if hasattr(input, "read1") and not isinstance(stream, _ChunkedBody) else stream
+    arriving: Any = request.META.get("wsgi.input")
+    return arriving if hasattr(arriving, "read1") and not isinstance(stream, _ChunkedBody) else stream
 
 
 class _ChunkedBody:
     """A body of unannounced length; one that breaks off before its last chunk is the client's fault, not
     ours."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: LineBody) -> None:
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
@@ -18,7 +18,7 @@ from models_app.api.wire import HubAPIView, WireError, error_response, refusal_r
 from models_app.api.xet import CAS, UploadAPIView, read_ticket
 from models_app.large_files import Place
 from models_app.models import Bucket
-from models_app.storage.streams import read_pieces
+from models_app.storage.streams import Body, read_pieces
 from models_app.storage.xet.shard import MAX_SHARD_BYTES, ShardError
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def _line(**fields: object) -> bytes:
     return json.dumps(fields).encode() + b"\n"
 
 
-def _register(actor: Actor, place: Place, body: IO[bytes], length: int) -> int:
+def _register(actor: Actor, place: Place, body: Body, length: int) -> int:
     if isinstance(place, Bucket):
         return register_bucket_shard(actor, bucket=place, body=body, length=length)
     return register_shard(actor, repo=place, body=body, length=length)

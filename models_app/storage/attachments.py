@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from models_app.storage.streams import PIECE_BYTES, BodyCutShort
+from models_app.storage.streams import PIECE_BYTES, Body, BodyCutShort
 
 
 class AttachmentStore:
@@ -47,7 +47,7 @@ class AttachmentStore:
         return _slices(path, start, stop)
 
 
-def copy_bounded(body: IO[bytes], first: bytes, file: IO[bytes], *, announced: int | None, limit: int) -> int:
+def copy_bounded(body: Body, first: bytes, file: IO[bytes], *, announced: int | None, limit: int) -> int:
     """Write `first` and the rest of `body`, then flush to disk; the size, or -1 once it is over `limit`.
 
     Raises BodyCutShort when fewer bytes came than `announced`.

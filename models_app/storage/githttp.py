@@ -8,9 +8,9 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from models_app.storage.gitprocess import command, environment
+from models_app.storage.streams import Body
 
 MAX_REQUEST_BYTES = 32 * 1024**2
 _PIECE = 64 * 1024
@@ -86,7 +86,7 @@ def gunzip(data: bytes, limit: int = MAX_REQUEST_BYTES) -> bytes:
 class Unzipped:
     """A gzip body read as what is inside, piece by piece; BadPackRequest where it is damaged or cut short."""
 
-    def __init__(self, source: IO[bytes]) -> None:
+    def __init__(self, source: Body) -> None:
         self._source = source
         self._unpacker = zlib.decompressobj(wbits=31)
         self._waiting = b""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from models_app.storage.errors import StorageError
 from models_app.storage.streams import Body, read_pieces
@@ -30,7 +30,7 @@ class PartStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def put(self, key: str, number: int, body: IO[bytes], size: int) -> str:
+    def put(self, key: str, number: int, body: Body, size: int) -> str:
         """Keep `size` bytes of `body` as part `number` of `key`; its ETag. BodyCutShort keeps nothing."""
         folder = self._folder(key)
         folder.mkdir(parents=True, exist_ok=True)
