@@ -1,9 +1,10 @@
 """Collection of garbage: what nothing refers to any more goes, after a time of grace, and nothing else.
 
-Mark and sweep, from the roots down: the references of every repo, the files of every bucket, and whatever was
-uploaded within the grace. It may run beside a working hub, twice at once, and be killed at any moment: every
-step looks again under the lock of what it removes, rows go before the bytes they name, and bytes without a
-row are found by the next run. An object that cannot be read is never taken for one that leads nowhere.
+Mark and sweep, from the roots down: the references of every repo, the files of every bucket, the texts of
+people, and whatever was uploaded within the grace. It may run beside a working hub, twice at once, and be
+killed at any moment: every step looks again under the lock of what it removes, rows go before the bytes they
+name, and bytes without a row are found by the next run. An object that cannot be read is never taken for one
+that leads nowhere.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from models_app.actions import garbage_disk, garbage_files, garbage_xorbs
+from models_app.actions import garbage_attachments, garbage_disk, garbage_files, garbage_xorbs
 from models_app.actions.refusals import InvalidInput
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class Report:
     xorbs_removed: int = 0
     xorbs_withdrawn: int = 0
     stored_bytes_freed: int = 0
+    attachments_removed: int = 0
+    attachment_bytes_freed: int = 0
     orphan_files_removed: int = 0
     orphan_bytes_freed: int = 0
     git_directories_removed: int = 0
@@ -81,6 +84,8 @@ _LABELS = {
     "xorbs_removed": "xorbs removed",
     "xorbs_withdrawn": "xorbs no longer offered to build on",
     "stored_bytes_freed": "bytes freed",
+    "attachments_removed": "attached files that no text shows",
+    "attachment_bytes_freed": "their bytes",
     "orphan_files_removed": "files of uploads that broke off",
     "orphan_bytes_freed": "their bytes",
     "git_directories_removed": "git directories of repos that are gone",
@@ -117,10 +122,12 @@ def collect_garbage(
     report = Report(at.isoformat(), grace / timedelta(days=1), dry_run)
     sweep = Sweep(at, at - grace, dry_run, report)
     garbage_files.drop_unreached(sweep)
-    garbage_files.drop_unused_bucket_uploads(sweep)
+    garbage_files.drop_old_bucket_uploads(sweep)
     garbage_files.drop_large_files(sweep)
     garbage_xorbs.remove_idle_xorbs(sweep)
     garbage_xorbs.remove_orphan_files(sweep)
+    garbage_attachments.drop_unshown_attachments(sweep)
+    garbage_attachments.remove_orphan_attachments(sweep)
     garbage_disk.remove_git_directories(sweep)
     garbage_disk.remove_temporary_files(sweep)
     report.seconds = round(monotonic() - began, 3)

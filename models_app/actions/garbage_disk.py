@@ -22,13 +22,13 @@ _DIRECTORY = re.compile(r"([0-9a-f]{32})\.git")
 _UNCLAIMED_SECONDS = 86_400
 # No upload takes three days.
 _ABANDONED_SECONDS = 3 * 86_400
-_TEMPORARY = ("xorb-*", "upload-*", "part-*", "pack-*")
+_TEMPORARY = ("xorb-*", "upload-*", "part-*", "pack-*", "attachment-*")
 
 
 def remove_git_directories(sweep: Sweep) -> None:
     """Remove the git directories, older than a day, of repos that are gone or never came to be."""
     before = sweep.now.timestamp() - _UNCLAIMED_SECONDS
-    old = {uuid.UUID(found[1]): path for path, found in _directories() if _modified(path) < before}
+    old = {uuid.UUID(found[1]): path for path, found in _directories() if modified_at(path) < before}
     for batch in batches(sorted(old)):
         known = set(Repo.objects.filter(uuid__in=batch).values_list("uuid", flat=True))
         for key in set(batch) - known:
@@ -49,13 +49,14 @@ def remove_temporary_files(sweep: Sweep) -> None:
     before = sweep.now.timestamp() - _ABANDONED_SECONDS
     folder = Path(settings.HUB_TMP_DIR)
     for path in [path for pattern in _TEMPORARY for path in folder.glob(pattern)]:
-        if path.is_file() and _modified(path) < before:
+        if path.is_file() and modified_at(path) < before:
             sweep.report.temporary_files_removed += 1
             if not sweep.dry_run:
                 path.unlink(missing_ok=True)
 
 
-def _modified(path: Path) -> float:
+def modified_at(path: Path) -> float:
+    """When the file was last written, in seconds since 1970; never, where it is gone."""
     with suppress(FileNotFoundError):
         return path.stat().st_mtime
     return float("inf")

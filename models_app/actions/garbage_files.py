@@ -12,7 +12,7 @@ from django.db.models import PROTECT, Exists, Model, OuterRef, QuerySet
 
 from models_app.actions.content import batches
 from models_app.files import git_store
-from models_app.models import Bucket, BucketFile, BucketUpload, FileTerm, LargeFile, Repo, RepoFile
+from models_app.models import Bucket, BucketUpload, FileTerm, LargeFile, Repo, RepoFile
 from models_app.storage.gitreach import DamagedRepository, Reach
 
 if TYPE_CHECKING:
@@ -82,14 +82,14 @@ def _set_unreached(pks: Sequence[int], moment: datetime | None) -> None:
         RepoFile.objects.filter(pk__in=batch).update(unreached_since=moment)
 
 
-def drop_unused_bucket_uploads(sweep: Sweep) -> None:
-    """A bucket has no history: what lies at none of its paths is unused, and given up after the grace."""
-    in_use = BucketFile.objects.filter(bucket=OuterRef("bucket"), file=OuterRef("file"))
-    unused = BucketUpload.objects.filter(~Exists(in_use), first_seen_at__lte=sweep.cutoff)
-    for pk in unused.order_by("bucket_id").values_list("bucket_id", flat=True).distinct():
+def drop_old_bucket_uploads(sweep: Sweep) -> None:
+    """Leave to put an upload at a path ends with the grace. What lies at one needs it no more: a bucket has
+    no history, and its paths keep their content themselves."""
+    old = BucketUpload.objects.filter(first_seen_at__lte=sweep.cutoff)
+    for pk in old.order_by("bucket_id").values_list("bucket_id", flat=True).distinct():
         with transaction.atomic():
             Bucket.objects.select_for_update().filter(pk=pk).first()
-            rows = list(unused.filter(bucket_id=pk).values_list("pk", flat=True))
+            rows = list(old.filter(bucket_id=pk).values_list("pk", flat=True))
             sweep.report.bucket_permissions_dropped += len(rows)
             if sweep.dry_run:
                 sweep.doomed_rows.update((BucketUpload._meta.label, row) for row in rows)

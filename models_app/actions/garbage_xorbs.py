@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from models_app.actions.content import batches
+from models_app.actions.garbage_disk import modified_at
 from models_app.files import xorb_store
 from models_app.models import Chunk, FileTerm, Xorb
 from models_app.storage.xet.sweep import ChunkOwners
@@ -110,7 +111,7 @@ def remove_orphan_files(sweep: Sweep) -> None:
     before = sweep.now.timestamp() - _ORPHAN_SECONDS
     store = xorb_store()
     paths = (path for path in store.root.glob("??/??/*") if _NAME.fullmatch(path.name))
-    old = [path.name for path in paths if _modified(path.name) < before]
+    old = [path.name for path in paths if modified_at(path) < before]
     for batch in batches(old):
         known = set(Xorb.objects.filter(pk__in=batch).values_list("pk", flat=True))
         for name in set(batch) - known:
@@ -141,10 +142,3 @@ def file_bytes(name: str) -> int:
         return xorb_store().path(name).stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _modified(name: str) -> float:
-    try:
-        return xorb_store().path(name).stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")

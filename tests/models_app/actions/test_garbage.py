@@ -7,7 +7,7 @@ import json
 import os
 import time
 from datetime import timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from django.utils import timezone
 from accounts.models import User
 from models_app import tasks
 from models_app.actions import branches
+from models_app.actions.bucket_files import PutFile, change_files
+from models_app.actions.buckets import create_bucket
 from models_app.actions.commits import commit
 from models_app.actions.content import UnknownContent
 from models_app.actions.garbage import Report, collect_garbage
@@ -26,8 +28,9 @@ from models_app.actions.history import squash_history
 from models_app.actions.refusals import InvalidInput
 from models_app.actions.tidying import tidy_repo
 from models_app.actions.uploads import held_objects, renew_objects
+from models_app.actions.xet import register_bucket_shard
 from models_app.files import git_store
-from models_app.models import Chunk, Event, LargeFile, Repo, RepoFile, Xorb
+from models_app.models import BucketUpload, Chunk, Event, LargeFile, Repo, RepoFile, Xorb
 from models_app.storage.errors import RevisionNotFound
 from models_app.storage.lfs import Pointer
 from models_app.storage.operations import AddPointer, DeleteFile
@@ -124,6 +127,20 @@ def test_who_is_told_that_an_object_is_here_has_the_grace_to_commit_it(alice: Us
     renew_objects(repo, held_objects(repo, [Pointer(file.sha256, file.size)]))
     assert collect().permissions_dropped == 0
     assert collect(31).permissions_dropped == 1
+
+
+def test_leave_to_place_an_upload_ends_and_its_place_keeps_the_content(alice: User) -> None:
+    bucket = create_bucket(session(alice), namespace=None, name="files")
+    name, _ = send_xorb(alice, CHUNKS)
+    shard = make_shard(CHUNKS, name, "0" * 64, flags=1 << 31)
+    register_bucket_shard(session(alice), bucket=bucket, body=BytesIO(shard), length=len(shard))
+    put = PutFile("w.bin", BucketUpload.objects.get().xet_hash)
+    change_files(session(alice), bucket=bucket, operations=[put])
+    assert collect(29).bucket_permissions_dropped == 0
+    report = collect(31)
+    assert (report.bucket_permissions_dropped, report.large_files_dropped) == (1, 0)
+    assert content(LargeFile.objects.get()) == b"".join(CHUNKS)
+    assert change_files(session(alice), bucket=bucket, operations=[PutFile("copy", put.xet_hash)]) == []
 
 
 def test_a_repo_that_cannot_be_read_keeps_everything(alice: User) -> None:
