@@ -139,7 +139,7 @@ def env_database(name: str, default: dict[str, object]) -> dict[str, object]:
 
 
 def _pool() -> dict[str, object]:
-    """Far more threads wait for clients than ask the database: they share its connections (hub/waiting.py)."""
+    """Many threads wait for clients, few ask the database: they share connections (hub/waiting.py)."""
     most = env_int("HUB_DATABASE_CONNECTIONS", 20)
     if most < 1:
         raise ImproperlyConfigured(f"HUB_DATABASE_CONNECTIONS must be 1 at least, got {most}")

@@ -11,7 +11,8 @@ from accounts.models import User
 from models_app.actions.commits import commit
 from models_app.actions.repos import delete_repo
 from models_app.models import Repo
-from models_app.search import TABLE, search_repos
+from models_app.search import search_repos
+from models_app.search_table import TABLE, keys_with
 from models_app.storage.operations import AddFile
 from tests.models_app.people import repo_of, session
 
@@ -112,7 +113,26 @@ def test_search_narrows_what_it_is_given(shelf: User, bob: User) -> None:
     assert "resnet-of-bob" not in [repo.name for repo in search_repos(visible, "resnet")]
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="bm25 is SQLite's")
 def test_the_ranking_is_made_once_for_all_rows(shelf: User) -> None:
     # Asked row by row, bm25 counts the whole table each time: 5,000 repos took ten seconds.
     plan = search_repos(Repo.objects.all(), "resnet").explain()
     assert "MATERIALIZE hits" in plan
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="trigrams are an index of PostgreSQL's")
+def test_postgresql_finds_by_an_index_over_all_texts(shelf: User) -> None:
+    query = keys_with(["resnet", "vision"])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {query.sql}", query.params)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Bitmap Index Scan on models_app_search_trigrams" in plan
+    assert "Seq Scan" not in plan
+    assert found("vision resnet") == ["resnet"]
+
+
+def test_a_word_in_the_name_counts_more_than_in_the_card(shelf: User) -> None:
+    assert found("layers resnet") == ["resnet-50"]
+    assert found("net res")[0] in ("resnet", "resnet-50")
+    assert set(found("esnet")[:2]) == {"resnet", "resnet-50"}
