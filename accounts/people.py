@@ -24,11 +24,12 @@ def make_user(
     Raises ValidationError (malformed or reserved name) or NameTaken; nothing is made then.
     """
     validate_namespace_name(name)
+    email = User.objects.normalize_email(email)
+    user = User(username=name, email=email, fullname=fullname, is_staff=staff, is_superuser=staff)
+    user.set_password(password)  # outside the transaction: it takes long on purpose, and writers would wait
     try:
         with transaction.atomic():
-            user = User.objects.create_user(
-                name, email, password, fullname=fullname, is_staff=staff, is_superuser=staff
-            )
+            user.save(force_insert=True)
             Namespace.objects.create(name=name, user=user)
     except IntegrityError as error:
         raise NameTaken(name) from error

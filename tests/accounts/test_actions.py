@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import connection
 from django.test import override_settings
 
 from accounts import actions
@@ -45,6 +47,24 @@ class TestSignUp:
         with pytest.raises(ValidationError):
             actions.sign_up(ANONYMOUS, username="dora-dora", password=password)
         assert not User.objects.exists()
+
+    def test_no_writer_waits_while_a_password_is_hashed(
+        self, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Hashing takes long on purpose; on SQLite every transaction keeps all other writers out."""
+        depth: list[int] = []
+        outside = len(connection.savepoint_ids)
+        encode = MD5PasswordHasher.encode
+
+        def watched(hasher: MD5PasswordHasher, *args: object) -> str:
+            depth.append(len(connection.savepoint_ids))
+            return encode(hasher, *args)
+
+        monkeypatch.setattr(MD5PasswordHasher, "encode", watched)
+        user = actions.sign_up(ANONYMOUS, username="dora", password=SECRET)
+        actions.change_password(Actor(user), old=SECRET, new=SECRET + "x")
+        assert depth
+        assert set(depth) == {outside}
 
     @override_settings(HUB_REGISTRATION="closed")
     def test_where_registration_is_closed_only_staff_makes_accounts(self, mod: User) -> None:
