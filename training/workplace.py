@@ -84,12 +84,16 @@ def isolate(settings: WorkerSettings) -> None:
 
 
 def prune(home: Path, *, older_than_days: float = 7.0, cache_bytes: int = 20 * 1024**3) -> None:
-    """Forget the checkpoints of runs that never came back, and a cache beyond its bound."""
+    """Forget the checkpoints of runs that never came back, feature tables that no run has used since (reading
+    one makes it young), and a cache beyond its bound."""
     limit = time.time() - older_than_days * 86400
     for folder in (home / "runs").glob("*"):
         if folder.stat().st_mtime < limit:
             shutil.rmtree(folder, ignore_errors=True)
     cache = home / "cache"
+    for table in (cache / "features").glob("*"):
+        if table.stat().st_mtime < limit:
+            table.unlink(missing_ok=True)
     size = sum(path.lstat().st_size for path in cache.rglob("*") if path.is_file() and not path.is_symlink())
     if size > cache_bytes:
         shutil.rmtree(cache, ignore_errors=True)

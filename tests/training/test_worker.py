@@ -68,9 +68,14 @@ def test_old_checkpoints_and_a_swollen_cache_go(tmp_path: Path) -> None:
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         os.utime(folder, (time.time() - age * 86400,) * 2)
-    (tmp_path / "cache").mkdir()
+    features = tmp_path / "cache" / "features"
+    features.mkdir(parents=True)
+    for name, age in (("old.safetensors", 8), (".part-old", 8), ("used.safetensors", 6)):
+        (features / name).touch()
+        os.utime(features / name, (time.time() - age * 86400,) * 2)
     (tmp_path / "cache" / "blob").write_bytes(b"x" * 100)
     prune(tmp_path, cache_bytes=100)
+    assert [path.name for path in features.iterdir()] == ["used.safetensors"]
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["young"]
     assert (tmp_path / "cache" / "blob").exists()
     prune(tmp_path, cache_bytes=99)
