@@ -44,7 +44,7 @@ INFO: dict[str, tuple[str, ...]] = {
 # What every type has; then what only some have.
 _COMMON = {
     "author", "cardData", "createdAt", "disabled", "lastModified", "likes", "private", "resourceGroup", "sha",
-    "siblings", "tags", "trendingScore", "usedStorage",
+    "siblings", "tags", "trendingScore", "usedStorage", "xetEnabled",
 }  # fmt: skip
 _COUNTED = {"downloads", "downloadsAllTime", "gated"}
 _MODEL = {
@@ -72,5 +72,6 @@ def check_expand(repo_type: str, expand: Collection[str]) -> None:
     allowed = EXPAND[repo_type]
     for name in expand:
         if name not in allowed:
-            known = ", ".join(sorted(allowed))
-            raise WireError(400, f"{name[:60]!r} cannot be expanded; it must be one of: {known}.")
+            # Clients' own checks read the words after this phrase.
+            known = "|".join(f'"{one}"' for one in sorted(allowed))
+            raise WireError(400, f"{name[:60]!r} cannot be expanded: expected one of {known}")

@@ -76,7 +76,9 @@ class Tree(RepoAPIView):
         highest = MAX_EXPANDED_PAGE if expand else MAX_PAGE
         limit = query_int(request, "limit", default=highest, lowest=1, highest=highest)
         start = query_int(request, "cursor", default=0, highest=10**9)
-        walk = store.tree(oid, path.strip("/"), recursive=flag(request.GET.get("recursive")))
+        recursive = flag(request.GET.get("recursive"))
+        # Clients of 0.x rely on finding the folders of a level before its files.
+        walk = store.tree(oid, path.strip("/"), recursive=recursive, folders_first=not recursive)
         page = list(islice(walk, start, start + limit + 1))
         headers = {"X-Repo-Commit": oid}
         if len(page) > limit:

@@ -100,6 +100,8 @@ class RepoSettings(RepoAPIView):
         silent = body.get("discussionsDisabled")
         if silent is not None and not isinstance(silent, bool):
             raise WireError(400, "'discussionsDisabled' must be true or false.")
+        if body.get("xetEnabled") not in (None, True):
+            raise WireError(400, "'xetEnabled' can only be true: every repo here takes Xet uploads.")
         repo = actions.change_settings(
             self.actor,
             repo=self.repo(Level.ADMIN),

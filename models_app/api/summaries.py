@@ -173,5 +173,6 @@ _PROPERTIES: dict[str, Maker] = {
     "transformersInfo": _transformers_info,
     "trendingScore": lambda repo, card, facts: repo.trending_score,
     "usedStorage": lambda repo, card, facts: card.total_bytes if card else 0,
+    "xetEnabled": lambda repo, card, facts: True,  # clients of 0.x ask before they upload a large folder
 }
 _PROPERTIES |= dict.fromkeys(UNKNOWN_HERE, lambda repo, card, facts: None)

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import ObjectType
+from pygit2.enums import FileMode, ObjectType
 
 from models_app.storage import githistory
 from models_app.storage.errors import EntryNotFound, FileTooLarge, RevisionNotFound
@@ -131,15 +131,18 @@ class GitStore:
             return None
         return self._entry(found, path)
 
-    def tree(self, oid: str, path: str = "", recursive: bool = False) -> Iterator[Entry]:
+    def tree(
+        self, oid: str, path: str = "", recursive: bool = False, folders_first: bool = False
+    ) -> Iterator[Entry]:
         """Entries of the folder `path` in git's order; `recursive` walks down, folders before their content.
 
+        `folders_first` puts the folders of each level before its files.
         Raises EntryNotFound when `path` is missing or is a file.
         """
         top = self.entry(oid, path)
         if top is None or top.is_file:
             raise EntryNotFound(f"{path} does not exist on {oid}", oid)
-        return self._walk_tree(top.oid, f"{path}/" if path else "", recursive)
+        return self._walk_tree(top.oid, f"{path}/" if path else "", recursive, folders_first)
 
     def files(self, oid: str) -> Iterator[Entry]:
         """Every file of a commit."""
@@ -169,14 +172,17 @@ class GitStore:
     def _root(self, oid: str) -> pygit2.Tree:
         return self.repository[oid].peel(pygit2.Tree)
 
-    def _walk_tree(self, tree_oid: str, prefix: str, recursive: bool) -> Iterator[Entry]:
-        for item in self.repository[tree_oid].peel(pygit2.Tree):
+    def _walk_tree(self, tree_oid: str, prefix: str, recursive: bool, folders_first: bool) -> Iterator[Entry]:
+        items: Iterable[pygit2.Object] = self.repository[tree_oid].peel(pygit2.Tree)
+        if folders_first:
+            items = sorted(items, key=lambda item: item.filemode != FileMode.TREE)
+        for item in items:
             entry = self._entry(item, prefix + (item.name or ""))
             if entry is None:
                 continue
             yield entry
             if recursive and not entry.is_file:
-                yield from self._walk_tree(entry.oid, f"{entry.path}/", recursive=True)
+                yield from self._walk_tree(entry.oid, f"{entry.path}/", True, folders_first)
 
     def _entry(self, item: pygit2.Object, path: str) -> Entry | None:
         oid = str(item.id)

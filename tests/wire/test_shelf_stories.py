@@ -62,8 +62,14 @@ def test_settings_are_echoed(hub: LiveHub, unique: str) -> None:
     assert httpx2.put(url, json=body, headers=headers).json() == {**body, "private": True}
     again = httpx2.put(url, json={"gated": False, "private": False}, headers=headers).json()
     assert again == {"gated": False, "visibility": "public", "private": False, "discussionsDisabled": True}
-    for bad in ({"discussionsDisabled": "no"}, {"visibility": "protected"}, {"gated": "maybe"}):
+    for bad in (
+        {"discussionsDisabled": "no"},
+        {"visibility": "protected"},
+        {"gated": "maybe"},
+        {"xetEnabled": False},
+    ):
         assert httpx2.put(url, json=bad, headers=headers).status_code == 400
+    assert httpx2.put(url, json={"xetEnabled": True}, headers=headers).status_code == 200
 
 
 def test_security_status_claims_nothing(hub: LiveHub, unique: str) -> None:

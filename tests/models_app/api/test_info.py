@@ -90,7 +90,7 @@ def test_expand_gives_what_it_is_asked_and_refuses_what_it_does_not_know(client:
 def test_tree_entries(client: Client, repo: Repo) -> None:
     entry = git_store(repo).entry(repo.head_oid, "w/model.safetensors")
     assert entry is not None
-    assert [item["path"] for item in get(client, "/tree/main")] == [".gitattributes", "README.md", "w"]
+    assert [item["path"] for item in get(client, "/tree/main")] == ["w", ".gitattributes", "README.md"]
     files = {item["path"]: item for item in get(client, "/tree/main", recursive="True", expand="True")}
     large = files["w/model.safetensors"]
     assert large["lfs"] == {"oid": SHA, "size": 4321, "pointerSize": 129}

@@ -77,7 +77,8 @@ def test_expand_gives_exactly_what_was_asked(shelf: User) -> None:
     assert item["baseModels"] == {"relation": "finetune", "models": [{"id": "alice/cat"}]}
     answer = ask("/api/models", expand="nonsense")
     assert answer.status_code == 400
-    assert "'nonsense' cannot be expanded; it must be one of: author," in answer.json()["error"]
+    assert """'nonsense' cannot be expanded: expected one of "author"|"base""" in answer.json()["error"]
+    assert ask("/api/models", search="dog", expand="xetEnabled").json()[0]["xetEnabled"] is True
     assert ask("/api/datasets", expand="safetensors").status_code == 400
 
 

@@ -134,6 +134,7 @@ def test_what_lies_where(people: People, filled: str) -> None:
     assert (top["w.bin"].size, top["w.bin"].lfs.size) == (len(LARGE), len(LARGE))
     assert len(top["w.bin"].xet_hash) == len(top["w.bin"].lfs.sha256) == 64
     assert {top[path].last_commit.title for path in ("a.txt", "d", "w.bin")} == {"Add all"}
+    assert [entry.path for entry in api.list_repo_tree(filled)] == ["d", ".gitattributes", "a.txt", "w.bin"]
     assert len(list(api.list_repo_tree(filled, recursive=True))) == 8
     assert [entry.path for entry in api.list_repo_tree(filled, "d/e")] == ["d/e/c.md"]
     with pytest.raises(EntryNotFoundError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import pytest
@@ -150,13 +151,15 @@ def test_every_sort_and_property_is_taken(
     for sort in get_args(sorts):
         assert {found.id for found in ask(search=unique, sort=sort)} == set(made), sort
     assert [found.id for found in ask(search=unique, sort="created_at", limit=2)] == [made[2], made[1]]
+    with pytest.raises(HfHubHTTPError) as refusal:
+        list(ask(expand=["foo"]))
+    assert refusal.value.response.status_code == 400
+    known = re.findall(r'"(\w[\w-]*)"', str(refusal.value).partition("expected one of ")[2])
+    assert set(known) - {"xetEnabled"} == set(get_args(properties))
     for name in get_args(properties):
         assert [found.id for found in ask(search=unique, expand=[name], limit=1)] != [], name
     (only,) = ask(search=unique, expand=["author"], limit=1)
     assert (only.author, only.created_at, only.last_modified, only.tags) == ("alice", None, None, None)
-    with pytest.raises(HfHubHTTPError) as refusal:
-        list(ask(expand=["foo"]))
-    assert refusal.value.response.status_code == 400
 
 
 @tries("get_model_tags", "get_dataset_tags")
