@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from rest_framework.authentication import CSRFCheck
@@ -19,6 +19,17 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 # Doors that take credentials of their own kind (a CAS ticket, a worker's token) and judge them themselves.
 _OWN_CREDENTIALS = re.compile(r"/(cas/|v1/telemetry|api/runs/[^/]+/)")
 _GIT = re.compile(r"\.git/|/info/refs$|/git-(upload|receive)-pack$")
+
+
+class HubRequest(HttpRequest):
+    """A request that has passed ActorMiddleware."""
+
+    actor: Actor
+
+
+def actor_on(request: HttpRequest) -> Actor:
+    """Who sends a request that has passed ActorMiddleware."""
+    return cast("HubRequest", request).actor
 
 
 class BadCredentials(Exception):
@@ -37,10 +48,11 @@ class ActorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        marked = cast("HubRequest", request)
         try:
-            request.actor = actor_of(request)  # type: ignore[attr-defined]
+            marked.actor = actor_of(request)
         except BadCredentials:
-            request.actor = ANONYMOUS  # type: ignore[attr-defined]
+            marked.actor = ANONYMOUS
             return _invalid_credentials(request)
         return self.get_response(request)
 
@@ -48,8 +60,8 @@ class ActorMiddleware:
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
         """Refuse a session's unsafe request without a CSRF token where the view leaves the check to us."""
-        actor: Actor = request.actor  # type: ignore[attr-defined]
-        forgeable = actor.user is not None and not getattr(request, "_dont_enforce_csrf_checks", False)
+        is_session = not getattr(request, "_dont_enforce_csrf_checks", False)
+        forgeable = is_session and actor_on(request).user is not None
         if not forgeable or request.method in _SAFE_METHODS or not getattr(view, "csrf_exempt", False):
             return None
         reason = CSRFCheck(lambda _: HttpResponse()).process_view(request, None, (), {})  # type: ignore[arg-type]

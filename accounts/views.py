@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, throttle
-from accounts.actor import Actor
+from accounts.auth import HubRequest, actor_on
 from accounts.forms import LoginForm, PasswordForm, ProfileForm, SignUpForm
 from accounts.models import User
 
@@ -25,11 +25,10 @@ TOO_MANY = "Too many attempts from here: wait a quarter of an hour and try again
 _BACKEND = "accounts.backends.AccountBackend"
 
 
-class PersonRequest(HttpRequest):
-    """A request after ActorMiddleware and `login_required`."""
+class PersonRequest(HubRequest):
+    """A request after `login_required` too."""
 
     user: User
-    actor: Actor
 
 
 @never_cache
@@ -147,7 +146,7 @@ def _make_account(request: HttpRequest, form: SignUpForm) -> User | None:
         form.add_error(None, _(TOO_MANY))
         return None
     try:
-        user = actions.sign_up(request.actor, **data)  # type: ignore[attr-defined]
+        user = actions.sign_up(actor_on(request), **data)
     except ValidationError as error:
         _put_error(form, error)
         return None

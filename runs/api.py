@@ -33,16 +33,16 @@ LIST_LIMIT = 100
 class RunAPIView(HubAPIView):
     """Adds the refusals of runs to the wire's."""
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
-        if isinstance(exc, RecipeError):
-            problems = [{"field": problem.field, "message": problem.message} for problem in exc.problems]
-            return error_response(422, exc.message, problems=problems)
-        if isinstance(exc, BadReport):
-            return error_response(400, str(exc))
+    def refuse(self, error: Exception) -> HttpResponseBase:
+        if isinstance(error, RecipeError):
+            problems = [{"field": problem.field, "message": problem.message} for problem in error.problems]
+            return error_response(422, error.message, problems=problems)
+        if isinstance(error, BadReport):
+            return error_response(400, str(error))
         for kind, status in _STATUS.items():
-            if isinstance(exc, kind):
-                return error_response(status, exc.message)
-        return super().handle_exception(exc)
+            if isinstance(error, kind):
+                return error_response(status, error.message)
+        return super().refuse(error)
 
 
 class RunsView(RunAPIView):

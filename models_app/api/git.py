@@ -29,11 +29,11 @@ class GitView(RepoAPIView):
         self.kwargs["name"] = self.kwargs["name"].removesuffix(".git")
         return self.repo(content=True)
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+    def refuse(self, error: Exception) -> HttpResponseBase:
         """The wire's refusal as text; 401 with the Basic challenge (the password is a token)."""
-        if isinstance(exc, githttp.BadPackRequest):
-            exc = WireError(400, str(exc))
-        refusal = super().handle_exception(exc)
+        if isinstance(error, githttp.BadPackRequest):
+            error = WireError(400, str(error))
+        refusal = super().refuse(error)
         text = refusal.get("X-Error-Message", "Something went wrong.")
         response = HttpResponse(
             f"{text}\n", status=refusal.status_code, content_type="text/plain; charset=utf-8"
@@ -93,8 +93,8 @@ class ReceivePack(GitView):
             answer = report(asked, receive_push(self.actor, repo=repo, request=asked, body=body))
         return HttpResponse(answer, content_type="application/x-git-receive-pack-result", headers=_NO_CACHE)
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+    def refuse(self, error: Exception) -> HttpResponseBase:
         """As for the others, after the body: a client still sending would see a broken pipe instead."""
         with suppress(WireError):
             discard(body_stream(self.request), settings.HUB_PUSH_BYTES)
-        return super().handle_exception(exc)
+        return super().refuse(error)

@@ -14,9 +14,9 @@ MEDIA_TYPE = "application/vnd.git-lfs+json"
 class LfsView(RepoAPIView):
     """Base of those endpoints."""
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+    def refuse(self, error: Exception) -> HttpResponseBase:
         """As everywhere, in the form that git-lfs shows to its user and asks for a password after."""
-        response = super().handle_exception(exc)
+        response = super().refuse(error)
         if response.status_code == 401:
             response["LFS-Authenticate"] = 'Basic realm="Access tokens", charset="UTF-8"'
         if isinstance(response, JsonResponse):

@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from rest_framework.request import Request
 
-from accounts.actor import Actor, Level
+from accounts.actor import Level
+from accounts.auth import actor_on
 from models_app.access import access_repo
 from models_app.actions.buckets import BucketExists, move_bucket
 from models_app.actions.duplicates import duplicate_repo
@@ -92,8 +93,9 @@ def redirect_of_moved(request: HttpRequest, words: dict[str, str]) -> HttpRespon
     repo_type = REPO_TYPES.get(words.get("kind", ""))
     if repo_type is None or not words.get("namespace") or not words.get("name"):
         return None
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    repo = moved_repo(actor, repo_type, f"{words['namespace']}/{words['name'].removesuffix('.git')}")
+    repo = moved_repo(
+        actor_on(request), repo_type, f"{words['namespace']}/{words['name'].removesuffix('.git')}"
+    )
     if repo is None:
         return None
     query = request.META.get("QUERY_STRING", "")

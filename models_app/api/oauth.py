@@ -23,12 +23,12 @@ _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 class _OAuthView(HubAPIView):
     """Refusals have OAuth's shape: `{"error": code, "error_description": sentence}` with 400."""
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
-        if isinstance(exc, logins.OAuthError):
-            return _refusal(400, exc.code, exc.description)
-        if isinstance(exc, WireError) and not isinstance(exc, RateLimited):
-            return _refusal(exc.status, "invalid_request", exc.message)
-        return super().handle_exception(exc)
+    def refuse(self, error: Exception) -> HttpResponseBase:
+        if isinstance(error, logins.OAuthError):
+            return _refusal(400, error.code, error.description)
+        if isinstance(error, WireError) and not isinstance(error, RateLimited):
+            return _refusal(error.status, "invalid_request", error.message)
+        return super().refuse(error)
 
 
 class StartDevice(_OAuthView):

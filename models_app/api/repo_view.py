@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -31,10 +32,8 @@ class RepoAPIView(HubAPIView):
         repo_id = f"{self.kwargs['namespace']}/{self.kwargs['name']}"
         return access_repo(self.actor, repo_type, repo_id, need, content=content)
 
-    def http_method_not_allowed(  # type: ignore[override]
-        self, request: Request, *args: Any, **kwargs: Any
-    ) -> Response:
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """405 for a repo that is there. `DELETE /api/models/missing/like` reads as repo `missing/like`, and
         what clients must hear is that there is none."""
         self.repo()
-        return super().http_method_not_allowed(request, *args, **kwargs)
+        return super().http_method_not_allowed(cast("Request", request), *args, **kwargs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -20,9 +20,11 @@ from django.http.request import UnreadablePostError
 from rest_framework.exceptions import APIException
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.actor import Actor
+from accounts.auth import actor_on
 from models_app import access
 from models_app.actions.refusals import CredentialEnded, InvalidInput, MergeRefused, NotUploaded, RepoExists
 from models_app.api.bodies import (
@@ -150,21 +152,24 @@ class HubAPIView(APIView):
 
     @property
     def actor(self) -> Actor:
-        actor: Actor = self.request.actor  # type: ignore[attr-defined]
-        return actor
+        return actor_on(self.request)
 
     def perform_authentication(self, request: Request) -> None:
         """Nothing: the middleware has done it, and DRF would overwrite the session's user."""
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+    def handle_exception(self, exc: Exception) -> Response:
+        """As the REST framework calls it; what is answered is said by `refuse`."""
+        return cast("Response", self.refuse(exc))  # any kind of response will do
+
+    def refuse(self, error: Exception) -> HttpResponseBase:
         """Map refusals to the wire; log what is our fault and say so without details."""
-        if response := refusal_response(exc, self.actor):
+        if response := refusal_response(error, self.actor):
             return response
-        if isinstance(exc, Http404):
+        if isinstance(error, Http404):
             return error_response(404, "Sorry, we can't find what you are looking for.")
-        if isinstance(exc, APIException):
-            return error_response(exc.status_code, str(exc.detail))
-        logger.exception("unhandled error on the wire", exc_info=exc)
+        if isinstance(error, APIException):
+            return error_response(error.status_code, str(error.detail))
+        logger.exception("unhandled error on the wire", exc_info=error)
         return error_response(
             500, "Something went wrong on the hub's side; the operator can see what in its log."
         )

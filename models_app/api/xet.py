@@ -171,10 +171,10 @@ class UploadAPIView(HubAPIView):
     A client that still sends when the connection closes sees a broken pipe, not the refusal, and retries.
     """
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+    def refuse(self, error: Exception) -> HttpResponseBase:
         """As everywhere, after the body."""
         discard(upload_stream(self.request), MAX_BODY_BYTES)
-        return super().handle_exception(exc)
+        return super().refuse(error)
 
 
 urlpatterns = [

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.shortcuts import render
 
 from accounts.actor import Actor, Level
+from accounts.auth import HubRequest
 from accounts.models import Namespace
 from models_app.access import (
     Forbidden,
@@ -24,12 +25,6 @@ from models_app.access import (
 )
 from models_app.models import Repo
 from models_app.redirects import moved_path, moved_repo
-
-
-class HubRequest(HttpRequest):
-    """A request that passed the ActorMiddleware."""
-
-    actor: Actor
 
 
 class RepoMoved(Exception):
