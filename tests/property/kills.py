@@ -341,6 +341,9 @@ def run(data_dir: Path, times: int, seed: int, say: Callable[[str], None]) -> Co
                     check_files(world, repo_id, files)
                 say(f"{number + 1} kills")
         return world.counts
+    except (AssertionError, Refused):
+        say(world.hub.log.read_text(errors="replace")[-5000:])
+        raise
     finally:
         world.hub.stop()
 
