@@ -12,7 +12,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
-from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
 
 from accounts.actor import Actor
@@ -20,7 +19,7 @@ from accounts.tokens import still_valid
 from models_app.access import Refusal
 from models_app.api import sse
 from models_app.api.bucket_view import BucketAPIView
-from models_app.api.wire import WireError, error_response, wire_time
+from models_app.api.wire import WireError, error_response, read_time, wire_time
 from models_app.buckets import check_bucket
 from models_app.models import Bucket, Event, EventTag
 
@@ -31,7 +30,7 @@ _TIMES = ("uploadedAt", "mtime")
 
 
 class BucketEvents(BucketAPIView):
-    """GET …/events?cursor= | ?since=: `changes`, `ready`, `reset`, `reconnect`; without either what comes.
+    """GET …/events?cursor=|?since=: `changes`, `ready`, `reset`, `reconnect`; without either what comes.
 
     503 with `Retry-After` when as many are following as the hub has threads for.
     """
@@ -63,11 +62,8 @@ def _missed(bucket: Bucket, request: Request) -> QuerySet[Event] | None:
 
 
 def _time(text: str) -> datetime:
-    try:
-        moment = parse_datetime(text[:64])
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+    moment = read_time(text[:64])
+    if moment is None:
         raise WireError(400, "'since' must be a time in ISO 8601 with its zone.")
     return moment
 

@@ -58,6 +58,7 @@ __all__ = [
     "raw_segments",
     "read_limited",
     "read_ndjson",
+    "read_time",
     "refusal_response",
     "text_field",
     "upload_stream",
@@ -181,6 +182,15 @@ class HubAPIView(APIView):
 def wire_time(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678Z`: the only form every client parses."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def read_time(text: Any) -> datetime | None:
+    """A time in ISO 8601 with its zone, in UTC; None for what is none, or outside of the years 1 to 9999."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def public_url(path: str) -> str:

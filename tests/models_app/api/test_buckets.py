@@ -192,7 +192,18 @@ def test_who_is_too_far_behind_lists_again(alice: User, bucket: Bucket, monkeypa
     assert [name for name, _ in events(f"{URL}/events?cursor=0")] == ["reset"]
 
 
-@pytest.mark.parametrize("query", ["cursor=x", "cursor=-1", "since=yesterday", "since=2026-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=x",
+        "cursor=-1",
+        "since=yesterday",
+        "since=2026-01-01T00:00:00",
+        # no calendar has these in UTC
+        "since=0001-01-01T00:00:00%2B14:00",
+        "since=9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_senseless_places_in_a_feed_are_400(bucket: Bucket, query: str) -> None:
     assert Client().get(f"{URL}/events?{query}").status_code == 400
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -149,6 +151,23 @@ def test_bad_parameters_are_refused_in_words(shelf: User, query: dict[str, Any])
     assert answer.status_code == 400
     assert answer.json()["error"]
     assert answer["X-Error-Message"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "parts"),
+    [
+        ("likes", ["likes_count", 10**320, 1]),
+        ("likes", ["likes_count", float("nan"), 1]),
+        ("likes", ["likes_count", True, 1]),
+        ("lastModified", ["last_modified", "0001-01-01T00:00:00+14:00", 1]),
+        ("lastModified", ["last_modified", "9999-12-31T23:59:59-14:00", 1]),
+    ],
+)
+def test_a_cursor_past_every_number_and_time_is_no_cursor(shelf: User, sort: str, parts: list[Any]) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+    answer = ask("/api/models", sort=sort, cursor=cursor)
+    assert answer.status_code == 400
+    assert "cursor" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(
