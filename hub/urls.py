@@ -1,4 +1,5 @@
-"""The order of the doors: health, admin, the wire, runs, accounts, last the pages with their catch-all."""
+"""The order of the doors: health, admin, the wire and what describes it, runs, accounts, last the pages with
+their catch-all."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("", include("hub.openapi.served")),
     path("", include("runs.api_urls")),
     path("", include("models_app.api.urls")),
     path("", include("accounts.urls")),

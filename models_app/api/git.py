@@ -51,7 +51,7 @@ class GitView(RepoAPIView):
 
 
 class InfoRefs(GitView):
-    """GET …/info/refs?service=git-upload-pack or git-receive-pack."""
+    """GET …/info/refs: the references, with which a fetch or a push begins; `service` says which."""
 
     def get(self, request: Request, **words: str) -> HttpResponse:
         repo = self.git_repo()

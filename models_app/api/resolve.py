@@ -47,7 +47,7 @@ class Resolve(RepoAPIView):
 
 
 class Raw(RepoAPIView):
-    """GET …/raw/{rev}/{path}: what git holds, so a large file's pointer text; always as plain text."""
+    """GET and HEAD …/raw/{rev}/{path}: what git holds, of a large file its pointer; always plain text."""
 
     def get(self, request: Request, revision: str, path: str, **words: str) -> HttpResponseBase:
         store = git_store(self.repo(content=True))

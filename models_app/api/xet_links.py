@@ -47,7 +47,7 @@ def linker(actor: Actor, place: Place, generation: int) -> Linker:
 
 
 class XorbBytes(HubAPIView):
-    """GET /cas/{gen}/xorbs/{hash}?ticket=…: bytes of a stored container, within the range the link is for.
+    """GET and HEAD /cas/{gen}/xorbs/{hash}?ticket=…: bytes of a stored container, in the range of the link.
 
     Clients send no credentials here; whoever the link was made for is asked again. 403 for a bad or old link.
     """

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from models_app.api.urls import WIRE
-from runs.api_urls import urlpatterns as run_routes
+from hub.openapi.served import ROUTES
 from tests.house.recipe_page import field_rows
 from tests.house.sources import ROOT
 from tests.live import LiveHub
@@ -38,7 +37,7 @@ def test_the_recipes_of_the_page_are_recipes() -> None:
 def wire_routes() -> set[str]:
     """The wire's paths as the page spells them: `{name}` for what varies."""
     found = set()
-    for route in [*WIRE, *run_routes]:
+    for route in ROUTES:
         text = str(route.pattern)
         if text.startswith("^"):
             continue  # what is left over below a prefix: refused, not served
