@@ -27,6 +27,7 @@ _REPO_PAGES = {
     "tree": (files.folder, "repo-files"),
     "blob": (files.file, "repo-file"),
     "commits": (history.commits, "repo-commits"),
+    "commit": (history.commit, "repo-commit"),
 }
 
 

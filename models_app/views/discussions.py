@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from django import forms
@@ -22,13 +19,12 @@ from models_app.actions.refusals import InvalidInput, MergeRefused
 from models_app.actions.threads import MAX_COMMENT_CHARACTERS, MAX_TITLE_CHARACTERS
 from models_app.models import Discussion, DiscussionEvent, Repo
 from models_app.storage.errors import StorageError
-from models_app.storage.gitdiff import FileDiff
+from models_app.views.diffs import shown_changes
 from models_app.views.lists import page_of
 from models_app.views.repo import repo_context
 from models_app.views.support import HubRequest, page, repo_page
 
 PAGE_SIZE = 25
-MAX_DIFF_LINES = 3000
 # tab: its title, and the kind and status of the threads it shows
 TABS = {
     "discussions": (_("Discussions"), "discussion", "open"),
@@ -156,27 +152,4 @@ def _changes(request: HubRequest, repo: Repo, discussion: Discussion) -> dict[st
     if not may_read_content(request.actor, repo):
         return {"is_gated": True}
     diff = threads.changes(repo, discussion)
-    if diff is None:
-        return {}
-    room = iter(range(MAX_DIFF_LINES))
-    files = [ShownFile(file, list(_lines(file, room))) for file in diff.files]
-    return {"files": files, "left_out": diff.left_out, "is_cut": next(room, None) is None}
-
-
-@dataclass(frozen=True)
-class ShownFile:
-    """A changed file with the lines of its diff, each with its class."""
-
-    file: FileDiff
-    lines: list[tuple[str, str]]
-
-
-def _lines(file: FileDiff, room: Iterator[int]) -> Iterator[tuple[str, str]]:
-    """Hunks without the file's header, as long as there is room on the page."""
-    if file.kind != "text":
-        return
-    kinds = {"+": "add", "-": "del", "@": "hunk"}
-    lines = file.text.rstrip("\n").split("\n")
-    start = next((place for place, line in enumerate(lines) if line.startswith("@@")), len(lines))
-    for line, _used in zip(islice(lines, start, None), room, strict=False):
-        yield kinds.get(line[:1], "same"), line
+    return {} if diff is None else shown_changes(diff)

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, hf_hub_url
@@ -39,6 +40,7 @@ def test_a_file_from_bytes_a_path_and_a_file_object(people: People, model: str, 
     for name, source in sources.items():
         done = api.upload_file(path_or_fileobj=source, path_in_repo=f"sub/{name}", repo_id=model)
         assert done.commit_url == f"{people.hub.url}/{model}/commit/{done.oid}"
+        assert httpx2.head(done.commit_url).status_code == 200
         found = api.hf_hub_download(model, name, subfolder="sub", revision=done.oid)
         assert Path(found).read_bytes() == LARGE
     with pytest.raises(EntryNotFoundError):
