@@ -15,14 +15,11 @@ from markdown_it.rules_core import StateCore
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
-from pygments.util import ClassNotFound
+
+from models_app.content.highlight import highlight_as
 
 MAX_MARKDOWN_CHARS = 128 * 1024
-MAX_HIGHLIGHT_CHARS = 64 * 1024
 ID_PREFIX = "user-content-"
 _CUT = "\n\n*The rest of this document is too long to show here; open the file to read it.*\n"
 _TAG_NAMES = """
@@ -77,16 +74,7 @@ def sanitize_html(html: str, rewrite: Callable[[str, str, str], str | None]) -> 
     return nh3.clean(
         html,
         tags=_TAGS,
-        clean_content_tags={
-            "script",
-            "style",
-            "template",
-            "title",
-            "textarea",
-            "select",
-            "noscript",
-            "iframe",
-        },
+        clean_content_tags=_DROPPED_WHOLE,
         attributes=_allowed_attributes(),
         attribute_filter=rewrite,
         allowed_classes=_CLASSES,
@@ -144,15 +132,10 @@ def _cell_alignment(state: StateCore) -> None:
 
 
 def _highlight(code: str, language: str, attributes: str) -> str:
-    """Spans with Pygments' classes; unknown languages and very long blocks stay plain."""
-    if not language or len(code) > MAX_HIGHLIGHT_CHARS:
+    """Spans with Pygments' classes; what is not coloured stays plain."""
+    if not language:
         return ""
-    try:
-        lexer = get_lexer_by_name(language[:40])
-    except ClassNotFound:
-        return ""
-    inner = highlight(code, lexer, HtmlFormatter(nowrap=True))
-    return f'<pre><code class="language-{escape(language[:40])}">{inner}</code></pre>'
+    return f'<pre><code class="language-{escape(language[:40])}">{highlight_as(code, language)}</code></pre>'
 
 
 @lru_cache(maxsize=1)
