@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import gzip
-import hashlib
 import json
 import os
 import re
@@ -25,25 +24,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts.actor import Actor
 from accounts.models import User
-from accounts.tokens import mint_token
-from models_app.actions.buckets import create_bucket
-from models_app.actions.commits import commit
-from models_app.actions.repos import create_repo
 from models_app.api.urls import WIRE
-from models_app.files import git_store
-from models_app.models import Bucket, Repo
-from models_app.storage.operations import AddFile, AddPointer
 from runs.api_urls import urlpatterns as RUNS
 from tests.fuzz.mutations import EXAMPLES
+from tests.fuzz.world import ALLOWED, SHA256, World, send
 from tests.models_app.people import organization
-from tests.property.clients import upload_by_lfs
 
-SHA256 = hashlib.sha256(b"weights").hexdigest()
 XET = "07060504030201000f0e0d0c0b0a090817161514131211101f1e1d1c1b1a1918"
 COUNTS: Counter[str] = Counter()
-ALLOWED = (501, 503, 507)
 
 # --- what paths are made of
 
@@ -222,59 +211,12 @@ REQUESTS = st.tuples(METHODS, paths(), QUERIES, BODIES, TYPES, HEADERS)
 # --- the hub under fire
 
 
-class World:
-    """alice's repos and bucket, made again when a request has deleted them."""
-
-    def __init__(self, alice: User, bob: User) -> None:
-        self.alice, self.bob = alice, bob
-        self.headers = {
-            "alice": {"Authorization": f"Bearer {mint_token(alice, name='t', role='write')[1]}"},
-            "nobody": {},
-        }
-
-    def mend(self) -> None:
-        """Everything the paths name exists."""
-        actor = Actor(User.objects.get(pk=self.alice.pk))
-        for kind, name in (("model", "net"), ("dataset", "data"), ("space", "net")):
-            if not Repo.objects.named(kind, f"alice/{name}").exists():
-                self._fill(actor, create_repo(actor, repo_type=kind, namespace=None, name=name))
-        if not Repo.objects.named("model", "bob/secret").exists():
-            create_repo(Actor(self.bob), repo_type="model", namespace=None, name="secret", private=True)
-        if not Bucket.objects.filter(name="b").exists():
-            create_bucket(actor, namespace=None, name="b")
-
-    def _fill(self, actor: Actor, repo: Repo) -> None:
-        upload_by_lfs(actor, repo, b"weights")
-        operations = [
-            AddFile("README.md", b"---\nlicense: mit\n---\n# x\n"),
-            AddFile("sub/a.txt", b"text"),
-            AddPointer("w.bin", SHA256, 7),
-        ]
-        oid = commit(actor, repo=repo, branch="main", operations=operations, summary="fill").oid
-        store = git_store(repo)
-        if store.ref_oid("refs/tags/v1") is None:
-            store.repository.references.create("refs/tags/v1", oid)
-
-
 def _send(client: Client, request: tuple[Any, ...], headers: dict[str, str]) -> tuple[Any, bytes]:
     method, path, query, body, kind, more = request
     encoded = "&".join(
         f"{quote(name)}={quote(text.encode('utf-8', 'surrogatepass'))}" for name, text in query.items()
     )
-    answer = client.generic(
-        method, path, body, content_type=kind, QUERY_STRING=encoded, RAW_URI=path, headers={**more, **headers}
-    )
-    if not answer.streaming:
-        return answer, answer.content
-    if answer.headers.get("Content-Type", "").startswith("text/event-stream"):
-        answer.close()  # what follows comes when something happens, and nothing will
-        return answer, b""
-    pieces = []
-    for piece in answer.streaming_content:
-        pieces.append(piece)
-        if len(pieces) > 50:
-            break
-    return answer, b"".join(pieces)
+    return send(client, method, path, query=encoded, body=body, media_type=kind, headers={**more, **headers})
 
 
 def _shape(path: str) -> str:
