@@ -81,13 +81,18 @@ def _split_line(line: str) -> tuple[str, list[str]]:
 
 
 def with_tracked(attributes: bytes, paths: Sequence[str]) -> bytes:
-    """The `.gitattributes` text with a line added for each path it does not track yet."""
-    rules = LfsRules(attributes.decode("utf-8", "replace"))
-    missing = [path for path in paths if not rules.tracks(path)]
+    """The `.gitattributes` text with a line added for each path it does not track yet.
+
+    A line that is there is never added again: of a long text only the beginning is read as rules.
+    """
+    text = attributes.decode("utf-8", "replace")
+    rules, lines = LfsRules(text), set(text.splitlines())
+    wanted = {path: f"{_escape(path)} {_LFS_ATTRIBUTES}" for path in sorted(set(paths))}
+    missing = [line for path, line in wanted.items() if line not in lines and not rules.tracks(path)]
     if not missing:
         return attributes
     start = attributes if not attributes or attributes.endswith(b"\n") else attributes + b"\n"
-    return start + "".join(f"{_escape(path)} {_LFS_ATTRIBUTES}\n" for path in sorted(set(missing))).encode()
+    return start + "".join(f"{line}\n" for line in missing).encode()
 
 
 def _escape(path: str) -> str:

@@ -8,10 +8,14 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
+from models_app.content.gitpatterns import MAX_PATTERN_CHARACTERS
 from models_app.content.previews import LABEL_COLUMNS, MAX_CLASSES, MAX_IMAGES, Tally, split_of, spread
 from models_app.content.yaml_text import storable_text
 
 MAX_FILES = 64
+# Of which the 64 are chosen; each may be compared with every pattern of the card.
+MAX_FILES_SORTED = 2000
+MAX_PATTERNS = 100
 MAX_COUNTED_ROWS = 2_000_000
 MAX_LOOK_BYTES = 16 * 1024 * 1024
 # Unpacked, of one row group: two million class numbers are half of it, and a page may be all of it.
@@ -37,7 +41,7 @@ def preview_parquet(files: Sequence[tuple[str, Open]], metadata: dict[str, Any])
     problems: list[str] = []
     images: list[dict[str, str]] = []
     splits = _configured_splits(metadata)
-    ordered = sorted(files, key=lambda file: (splits(file[0]) != "train", file[0]))
+    ordered = sorted(files[:MAX_FILES_SORTED], key=lambda file: (splits(file[0]) != "train", file[0]))
     for path, opener in ordered[:MAX_FILES]:
         try:
             with opener() as file:
@@ -202,15 +206,20 @@ def _configured_splits(metadata: dict[str, Any]) -> Callable[[str], str]:
     """Which split a file belongs to: as `configs[].data_files` say, else as its path says."""
     patterns: list[tuple[str, str]] = []
     configs = metadata.get("configs")
-    for config in configs[:20] if isinstance(configs, list) else []:
+    for config in configs if isinstance(configs, list) else []:
         data_files = config.get("data_files") if isinstance(config, dict) else None
-        for item in data_files[:50] if isinstance(data_files, list) else []:
+        for item in data_files if isinstance(data_files, list) else []:
             if isinstance(item, dict) and isinstance(item.get("split"), str):
                 globs = item["path"] if isinstance(item.get("path"), list) else [item.get("path")]
-                patterns += [(glob, item["split"]) for glob in globs[:50] if isinstance(glob, str)]
+                patterns += [
+                    (glob.removeprefix("./"), item["split"])
+                    for glob in globs[:MAX_PATTERNS]
+                    if isinstance(glob, str) and len(glob) <= MAX_PATTERN_CHARACTERS
+                ]
+    del patterns[MAX_PATTERNS:]
 
     def split(path: str) -> str:
-        named = (name for glob, name in patterns if fnmatch.fnmatchcase(path, glob.removeprefix("./")))
+        named = (name for glob, name in patterns if fnmatch.fnmatchcase(path, glob))
         return next(named, None) or split_of(path)
 
     return split

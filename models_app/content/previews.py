@@ -10,6 +10,7 @@ import csv
 import io
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from models_app.content.yaml_text import storable_text
@@ -90,11 +91,7 @@ def preview_folders(paths: Iterable[str], url_of: UrlOf) -> dict[str, Any] | Non
 
 def _label_of(path: str) -> str | None:
     folder = posixpath.basename(posixpath.dirname(path))
-    return (
-        folder
-        if folder and folder.lower() not in _SPLITS and folder.lower() not in ("data", "images")
-        else None
-    )
+    return folder if folder and folder.lower() not in _NOT_LABELS else None
 
 
 def preview_tables(
@@ -150,12 +147,14 @@ def spread(examples: Iterable[tuple[str, Item]], limit: int) -> list[tuple[str, 
         queue = by_label.setdefault(label, [])
         if len(queue) < limit:
             queue.append(item)
-    chosen: list[tuple[str, Item]] = []
-    for turn in range(limit):
-        for label in sort_labels(by_label):
-            if turn < len(by_label[label]) and len(chosen) < limit:
-                chosen.append((label, by_label[label][turn]))
-    return chosen
+    labels = sort_labels(by_label)
+    in_turn = (
+        (label, by_label[label][turn])
+        for turn in range(limit)
+        for label in labels
+        if turn < len(by_label[label])
+    )
+    return list(islice(in_turn, limit))
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:

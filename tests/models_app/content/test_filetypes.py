@@ -116,3 +116,10 @@ def test_nothing_a_browser_runs_is_served_as_such(path: str) -> None:
     assert served_type(path, b"<script>1</script>") == "text/plain; charset=utf-8"
     assert served_type(path, None) == "application/octet-stream"
     assert served_type("x.PNG", None) == "image/png"
+
+
+def test_a_line_beyond_those_read_as_rules_is_not_added_again() -> None:
+    paths = [f"data/{number}" for number in range(2500)]
+    once = with_tracked(b"", paths)
+    assert once.count(b"\n") == 2500
+    assert with_tracked(once, paths) == once

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -199,3 +200,20 @@ def test_too_many_values_are_no_classes() -> None:
 def test_one_of_each_label_in_turn() -> None:
     assert spread([("a", 1), ("a", 2), ("b", 3), ("a", 4)], 3) == [("a", 1), ("b", 3), ("a", 2)]
     assert sort_labels(["10", "9", "b", "a", "9" * 5000]) == ["9", "10", "9" * 5000, "a", "b"]
+
+
+def test_many_patterns_for_many_files_take_no_time() -> None:
+    """This runs in a commit, while other writers wait."""
+    files = [(f"data/{number}.parquet", io.BytesIO) for number in range(20_000)]
+    globs = [f"*a*{number}*b*c*" for number in range(5_000)]
+    card = {"configs": [{"data_files": [{"split": "x", "path": globs}] * 50}] * 20}
+    began = time.process_time()
+    preview_parquet(files, card)
+    assert time.process_time() - began < 10
+
+
+def test_thousands_of_labels_are_ordered_once() -> None:
+    began = time.process_time()
+    found = spread([(f"{number}", number) for number in range(50_000)], 24)
+    assert [label for label, _ in found] == [str(number) for number in range(24)]
+    assert time.process_time() - began < 5
