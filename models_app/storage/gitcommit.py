@@ -147,6 +147,12 @@ def move_ref(store: GitStore, name: str, *, old: str | None, new: str) -> None:
     if old is None:
         create_ref(store, name, new)
         return
+    swap_target(store, name, old=old, new=new)
+
+
+def swap_target(store: GitStore, name: str, *, old: str, new: str) -> None:
+    """Let a full reference name the object `new` (of annotated tags the tag object) if it names `old`, else
+    StaleParent."""
     try:
         # libgit2 compares with the value just looked up, under the reference's own lock file.
         reference = store.repository.lookup_reference(name)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
 
-from models_app.storage.errors import StaleParent, StorageError, is_disk_full
-from models_app.storage.gitcommit import Author
+from models_app.storage.errors import StorageError
+from models_app.storage.gitcommit import Author, swap_target
 from models_app.storage.gitlfs import Refs
 from models_app.storage.gitlocks import clear_stale_locks
 from models_app.storage.gitstore import GitStore
@@ -39,15 +39,7 @@ def squashed(store: GitStore, oid: str, *, author: Author, message: str) -> str:
 def retarget(store: GitStore, name: str, *, old_target: str, new_target: str) -> None:
     """Point a full reference name elsewhere if it still names `old_target`, else StaleParent."""
     clear_stale_locks(store.path, name)
-    try:
-        reference = store.repository.lookup_reference(name)
-        if str(reference.target) != old_target:
-            raise StaleParent
-        reference.set_target(pygit2.Oid(hex=new_target))
-    except (KeyError, pygit2.GitError, OSError) as error:
-        if is_disk_full(error):
-            raise
-        raise StaleParent from error
+    swap_target(store, name, old=old_target, new=new_target)
 
 
 def without_files(store: GitStore, refs: Refs, sha256s: Collection[str]) -> list[RefMove]:
@@ -100,13 +92,16 @@ class _Rewriter:
 
     def target(self, oid: str, renamed: dict[str, str]) -> str:
         """What a reference to `oid` names afterwards: the new commit, or a tag object that leads to it."""
-        found = self._store.repository[oid]
-        if not isinstance(found, pygit2.Tag):
-            return renamed.get(oid, oid)
-        inner = self.target(str(found.target), renamed)
-        _, data = self._store.repository.odb.read(pygit2.Oid(hex=oid))
-        _, _, rest = data.partition(b"\n")
-        return str(self._store.repository.write(ObjectType.TAG, b"object " + inner.encode() + b"\n" + rest))
+        repository = self._store.repository
+        tags: list[bytes] = []  # of tags, outermost first; no recursion, somebody may have nested thousands
+        while isinstance(found := repository[oid], pygit2.Tag):
+            tags.append(repository.odb.read(pygit2.Oid(hex=oid))[1])
+            oid = str(found.target)
+        new = renamed.get(oid, oid)
+        for data in reversed(tags):
+            _, _, rest = data.partition(b"\n")
+            new = str(repository.write(ObjectType.TAG, b"object " + new.encode() + b"\n" + rest))
+        return new
 
     def _tree(self, oid: pygit2.Oid, depth: int) -> pygit2.Oid | None:
         """The folder without the files; None when nothing is left in it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pygit2
 import pytest
+from pygit2.enums import ObjectType
 
 from models_app.storage.errors import StaleParent
 from models_app.storage.gitcommit import Author, create_ref, create_tag, write_commit
@@ -135,3 +136,15 @@ def test_a_diff_is_what_git_says_and_is_cut_at_its_limit(tree: GitStore) -> None
     assert len(short) < 700
     assert merge_base(tree, tree.resolve("dev"), new) == old
     assert isinstance(tree.repository[old], pygit2.Commit)
+
+
+def test_tags_of_tags_of_tags_follow_without_recursion(tree: GitStore) -> None:
+    oid = str(tree.repository.lookup_reference("refs/tags/v1").target)
+    for number in range(1500):
+        words = f"object {oid}\ntype tag\ntag t{number}\ntagger A <a@b.c> 1 +0000\n\nx\n"
+        oid = str(tree.repository.write(ObjectType.TAG, words.encode()))
+    tree.repository.references.create("refs/tags/deep", oid)
+    moves = {move.name: move for move in without_files(tree, all_refs(tree), [ONE])}
+    deep = tree.repository[moves["refs/tags/deep"].new_target]
+    assert isinstance(deep, pygit2.Tag)
+    assert str(deep.peel(pygit2.Commit).id) == moves["refs/tags/v1"].new
