@@ -73,7 +73,9 @@ def _copy_git(source: Repo, copy: Repo) -> Collection[str]:
 
 
 def _save(actor: Actor, source: Repo, copy: Repo, wanted: Collection[str]) -> None:
-    lock_repo(actor, source, Level.READ)  # it may have been closed to the actor while git was copying
+    # Both may have been closed to the actor while git was copying.
+    lock_repo(actor, source, Level.READ)
+    access.access_namespace(Actor(actor.user, actor.token), copy.namespace.name, Level.WRITE)
     copy.save(force_insert=True)
     forget_redirects(copy)
     names = list(wanted)

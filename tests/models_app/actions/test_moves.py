@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from accounts.actor import ANONYMOUS
-from accounts.models import AccessToken, User
+from accounts.models import AccessToken, Membership, User
 from models_app.access import Forbidden, RepoGated, RepoNotFound, access_repo
-from models_app.actions import history
+from models_app.actions import duplicates, history
 from models_app.actions.commits import commit
 from models_app.actions.duplicates import duplicate_repo
 from models_app.actions.history import delete_large_files, squash_history
@@ -17,6 +19,7 @@ from models_app.files import git_store
 from models_app.models import Event, EventTag, LargeFile, Repo, RepoFile, RepoRedirect
 from models_app.redirects import moved_path, moved_repo
 from models_app.storage.errors import RevisionNotFound, StaleParent
+from models_app.storage.gitcopy import copy_refs
 from models_app.storage.operations import AddFile, AddPointer
 from tests.models_app.people import by_token, organization, repo_of, session
 
@@ -117,6 +120,22 @@ def test_a_refused_copy_leaves_nothing(alice: User, bob: User) -> None:
     assert Repo.objects.filter(namespace__name="bob").count() == 1
     folders = list(git_store(source).path.parent.parent.glob("*/*.git"))
     assert len(folders) == 2
+
+
+def test_who_left_the_team_while_git_was_copying_publishes_nothing(
+    alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = repo_of(alice, "net")
+    organization("team", write=bob)
+
+    def copy_slowly(source: Path, target: Path) -> None:
+        copy_refs(source, target)
+        Membership.objects.all().delete()
+
+    monkeypatch.setattr(duplicates, "copy_refs", copy_slowly)
+    with pytest.raises(Forbidden):
+        duplicate_repo(by_token(bob), source=source, namespace="team", name="copy")
+    assert not Repo.objects.filter(namespace__name="team").exists()
 
 
 def test_squashing_moves_the_head_and_its_index(alice: User) -> None:
