@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+models.CharField.register_lookup(Lower)
+
 
 class User(AbstractUser):
     """A person (or a service account). The username is also the name of the person's namespace."""
@@ -46,6 +48,15 @@ class Organization(models.Model):
         return self.fullname or f"organization {self.pk}"
 
 
+class NamespaceQuerySet(models.QuerySet["Namespace"]):
+    """Reads that read as English."""
+
+    def named(self, name: str) -> NamespaceQuerySet:
+        """The one of this name, whatever its letters' case; none for what no name can be."""
+        # LOWER(…) =, not LIKE: only so the unique index is used. Of NUL PostgreSQL wants to know nothing.
+        return self.filter(name__lower=name.lower()) if name.isprintable() else self.none()
+
+
 class Namespace(models.Model):
     """The first half of a repo id; owned by exactly one user or one organization."""
 
@@ -57,6 +68,8 @@ class Namespace(models.Model):
     used_bytes = models.BigIntegerField(default=0)
     quota_bytes = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = NamespaceQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -37,7 +37,7 @@ class UserWish:
 
     def fulfil(self) -> list[str]:
         """Make or change the user and their tokens; returns one line for each thing, naming no secret."""
-        found = Namespace.objects.filter(name__iexact=self.name).select_related("user").first()
+        found = Namespace.objects.named(self.name).select_related("user").first()
         if found is None:
             user = make_user(
                 name=self.name,
@@ -84,7 +84,7 @@ class OrganizationWish:
 
     def fulfil(self) -> list[str]:
         """Make or change the organization and its members; returns one line for each thing."""
-        found = Namespace.objects.filter(name__iexact=self.name).select_related("organization").first()
+        found = Namespace.objects.named(self.name).select_related("organization").first()
         if found is None:
             organization = make_organization(
                 name=self.name, fullname=self.fullname or "", private_by_default=self.private_by_default

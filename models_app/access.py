@@ -175,8 +175,7 @@ def access_namespace(
     if actor.user is None:
         raise LoginRequired("Invalid username or password.")
     wanted = actor.user.username if name is None else name
-    known = Namespace.objects.select_related("organization").filter(name__lower=wanted.lower())
-    namespace = known.first() if "\0" not in wanted else None
+    namespace = Namespace.objects.named(wanted).select_related("organization").first()
     if namespace is None or actor.namespace_levels.get(namespace.pk, Level.NONE) < need:
         raise Forbidden(f"You don't have the rights to create {what} under the namespace {_shown(wanted)}.")
     if actor.namespace_ceiling(namespace) < need:

@@ -114,8 +114,8 @@ def _loads(data: bytes) -> Any:
 
 
 def text_field(data: Mapping[str, Any], name: str, *, limit: int = 1000, default: str | None = None) -> str:
-    """A string field of a body; WireError 400 where it is missing (without default), no string, or too
-    long."""
+    """A string field of a body; WireError 400 where it is missing (without default), no string, has a NUL
+    (which PostgreSQL cannot store) or is too long."""
     value = data.get(name)
     if value is None and default is not None:
         return default
@@ -125,8 +125,18 @@ def text_field(data: Mapping[str, Any], name: str, *, limit: int = 1000, default
         value.encode()
     except UnicodeEncodeError:
         raise WireError(400, f"{name!r} is not valid Unicode.") from None
+    if "\0" in value:
+        raise WireError(400, f"{name!r} must not contain NUL characters.")
     if len(value) > limit:
         raise WireError(400, f"{name!r} is longer than {limit} characters.")
+    return value
+
+
+def flag_field(data: Mapping[str, Any], name: str) -> bool | None:
+    """A field of a body that is true or false, None where it is missing; WireError 400 for anything else."""
+    value = data.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise WireError(400, f"{name!r} must be true or false.")
     return value
 
 

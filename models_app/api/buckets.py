@@ -17,6 +17,7 @@ from models_app.api.bucket_content import BucketResolve, BucketXetToken
 from models_app.api.bucket_feed import BucketEvents
 from models_app.api.bucket_tree import BucketBatch, BucketPaths, BucketTree
 from models_app.api.bucket_view import BucketAPIView, own_name
+from models_app.api.repos import wanted_private
 from models_app.api.wire import (
     HubAPIView,
     WireError,
@@ -38,7 +39,7 @@ class Buckets(HubAPIView):
 
     def get(self, request: Request, namespace: str) -> JsonResponse:
         name = own_name(self.actor, namespace)
-        owner = Namespace.objects.filter(name__lower=name.lower()).first() if name.isprintable() else None
+        owner = Namespace.objects.named(name).first()
         if owner is None:
             raise RepoNotFound(f"There is no user or organization named {name[:96]!r}.")
         rows = visible_buckets(self.actor).filter(namespace=owner)
@@ -72,7 +73,7 @@ class BucketRoot(BucketAPIView):
                 raise WireError(400, f"This hub has no {field!r} to choose: leave it out.")
         try:
             owner = own_name(self.actor, namespace)
-            private = _wanted_private(body)
+            private = wanted_private(body)
             bucket = actions.create_bucket(self.actor, namespace=owner, name=name, private=private)
         except actions.BucketExists as error:
             return error_response(409, error.message, url=_url(error.bucket), name=error.bucket.bucket_id)
@@ -87,20 +88,11 @@ class BucketSettings(BucketAPIView):
     """PUT /api/buckets/{id}/settings: `private` or `visibility`; answers them as they are now."""
 
     def put(self, request: Request, **words: str) -> JsonResponse:
-        private = _wanted_private(json_object(request))
+        private = wanted_private(json_object(request))
         if private is None:
             raise WireError(400, "'private' must be true or false.")
         bucket = actions.change_bucket(self.actor, bucket=self.bucket(Level.ADMIN), private=private)
         return JsonResponse({"private": bucket.private, "visibility": _visibility(bucket)})
-
-
-def _wanted_private(body: dict[str, Any]) -> bool | None:
-    visibility, private = body.get("visibility"), body.get("private")
-    if visibility not in (None, "public", "private"):
-        raise WireError(400, "'visibility' must be public or private.")
-    if private is not None and not isinstance(private, bool):
-        raise WireError(400, "'private' must be true or false.")
-    return bool(visibility == "private") if visibility else private
 
 
 def _visibility(bucket: Bucket) -> str:

@@ -17,15 +17,16 @@ from models_app.api.wire import (
     HubAPIView,
     WireError,
     error_response,
+    flag_field,
     json_object,
     paginate,
     query_int,
+    query_words,
     text_field,
 )
 from models_app.models import Collection
 
 PAGE, MAX_PAGE = 50, 100
-MAX_FILTERS = 20
 MAX_POSITION = 10**6
 # Nobody can vote here, so collections by their votes, or by what is trending, are the latest first.
 _SORTS = ("lastModified", "trending", "upvotes")
@@ -36,11 +37,11 @@ class Collections(HubAPIView):
 
     def get(self, request: Request) -> JsonResponse:
         rows = Collection.objects.visible_to(self.actor)
-        if owners := _words(request, "owner"):
+        if owners := query_words(request, "owner"):
             rows = rows.filter(namespace__name__lower__in=[owner.lower() for owner in owners])
-        if named := _words(request, "item"):
+        if named := query_words(request, "item"):
             rows = rows.filter(pk__in=reads.holding(self.actor, named).values("collection"))
-        for text in _words(request, "q")[:1]:
+        for text in query_words(request, "q")[:1]:
             rows = rows.filter(title__icontains=text)
         sort = request.GET.get("sort") or "lastModified"
         if sort not in _SORTS:
@@ -61,7 +62,7 @@ class Collections(HubAPIView):
                 namespace=text_field(body, "namespace", limit=96, default="") or None,
                 title=text_field(body, "title"),
                 description=text_field(body, "description", default=""),
-                private=bool(_flag(body, "private")),
+                private=bool(flag_field(body, "private")),
             )
         except actions.CollectionExists as error:
             return _exists(error)
@@ -85,7 +86,7 @@ class OneCollection(HubAPIView):
                 title=_optional(body, "title"),
                 description=_optional(body, "description"),
                 theme=_optional(body, "theme"),
-                private=_flag(body, "private"),
+                private=flag_field(body, "private"),
                 position=_position(body),
             )
         except actions.CollectionExists as error:
@@ -140,23 +141,8 @@ def _exists(error: actions.CollectionExists) -> JsonResponse:
     return error_response(409, error.message, slug=error.collection.slug)
 
 
-def _words(request: Request, name: str) -> list[str]:
-    """The values of a repeatable parameter; WireError 400 for more than 20."""
-    words = [word.replace("\0", "").strip()[:300] for word in request.GET.getlist(name)]
-    if len(words) > MAX_FILTERS:
-        raise WireError(400, f"{name!r} may be given at most {MAX_FILTERS} times.")
-    return [word for word in words if word]
-
-
 def _optional(body: dict[str, Any], name: str) -> str | None:
     return None if body.get(name) is None else text_field(body, name)
-
-
-def _flag(body: dict[str, Any], name: str) -> bool | None:
-    value = body.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise WireError(400, f"{name!r} must be true or false.")
-    return value
 
 
 def _position(body: dict[str, Any]) -> int | None:

@@ -13,7 +13,7 @@ from models_app.actions import discussions as actions
 from models_app.actions.pull_requests import merge_pull_request, open_draft
 from models_app.api.discussion_json import discussion_json, event_json
 from models_app.api.repo_view import RepoAPIView
-from models_app.api.wire import WireError, flag, json_object, query_int, text_field
+from models_app.api.wire import WireError, flag, flag_field, json_object, query_int, text_field
 from models_app.discussions import KINDS, STATUSES, access_discussion, changes, conflicts, threads_of
 from models_app.models import Discussion, Repo
 
@@ -45,10 +45,7 @@ class Discussions(RepoAPIView):
 
     def post(self, request: Request, **words: str) -> JsonResponse:
         repo, body = self.repo(), _body(request)
-        is_pull_request = body.get("pullRequest") or False
-        if not isinstance(is_pull_request, bool):
-            raise WireError(400, "'pullRequest' must be true or false.")
-        opened = (open_draft if is_pull_request else actions.open_discussion)(
+        opened = (open_draft if flag_field(body, "pullRequest") else actions.open_discussion)(
             self.actor,
             repo=repo,
             title=text_field(body, "title", limit=_TITLE_LIMIT),

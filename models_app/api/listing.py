@@ -15,14 +15,13 @@ from models_app.api.cursors import FieldOrder, Order, RelevanceOrder
 from models_app.api.expand import check_expand
 from models_app.api.facts import gather
 from models_app.api.summaries import list_properties, summary_json
-from models_app.api.wire import HubAPIView, WireError, flag, next_link, query_int
+from models_app.api.wire import HubAPIView, WireError, flag, next_link, query_int, query_words
 from models_app.models import Benchmark, Repo, RepoQuerySet, RepoTag, RepoType
 from models_app.search import search_repos
 
 MAX_PAGE = 1000
 MAX_HEAVY_PAGE = 100
 DEFAULT_PAGE = 100
-MAX_FILTERS = 20
 _SORTS = {
     "lastModified": "last_modified",
     "last_modified": "last_modified",
@@ -76,18 +75,14 @@ def _listed(request: Request, repo_type: str) -> Collection[str]:
     return list_properties(repo_type, uses=uses, **flags)
 
 
-def words_of(request: Request, name: str) -> list[str]:
-    """The non-empty values of a repeatable parameter; WireError 400 for more than 20."""
-    words = [word.replace("\0", "").strip()[:300] for word in request.GET.getlist(name)]
-    if len(words) > MAX_FILTERS:
-        raise WireError(400, f"{name!r} may be given at most {MAX_FILTERS} times.")
-    return [word for word in words if word]
-
-
 def _filtered(request: Request, repos: RepoQuerySet, repo_type: str) -> RepoQuerySet:
-    for author in words_of(request, "author")[:1]:
-        repos = repos.filter(namespace__name__iexact=author)
-    for tag in [*words_of(request, "filter"), *words_of(request, "filter[]"), *words_of(request, "tags")]:
+    for author in query_words(request, "author")[:1]:
+        repos = repos.filter(namespace__name__lower=author.lower())
+    for tag in [
+        *query_words(request, "filter"),
+        *query_words(request, "filter[]"),
+        *query_words(request, "tags"),
+    ]:
         repos = repos.filter(has_tag(tag))
     if "gated" in request.GET:
         repos = repos.exclude(gated="false") if flag(request.GET["gated"]) else repos.filter(gated="false")
@@ -95,25 +90,25 @@ def _filtered(request: Request, repos: RepoQuerySet, repo_type: str) -> RepoQuer
         repos = _filtered_models(request, repos)
     if repo_type == RepoType.SPACE:
         repos = _filtered_spaces(request, repos)
-    return search_repos(repos, " ".join(words_of(request, "search")))
+    return search_repos(repos, " ".join(query_words(request, "search")))
 
 
 def _filtered_models(request: Request, repos: RepoQuerySet) -> RepoQuerySet:
-    for task in words_of(request, "pipeline_tag"):
+    for task in query_words(request, "pipeline_tag"):
         repos = repos.filter(card__pipeline_tag=task)
-    for library in words_of(request, "library"):
+    for library in query_words(request, "library"):
         repos = repos.filter(Q(card__library_name=library) | has_tag(library))
     if "num_parameters" in request.GET:
         repos = repos.filter(_parameters(request.GET["num_parameters"]))
     # Nothing here is deployed behind an inference provider or opens in an app of the public hub.
     asked = ("inference", "inference_provider", "apps")
-    return repos.none() if any(words_of(request, name) for name in asked) else repos
+    return repos.none() if any(query_words(request, name) for name in asked) else repos
 
 
 def _filtered_spaces(request: Request, repos: RepoQuerySet) -> RepoQuerySet:
     """By the models and datasets that their cards name; `linked` is any of either."""
     for parameter, kind in (("models", "model"), ("datasets", "dataset")):
-        for repo_id in words_of(request, parameter):
+        for repo_id in query_words(request, parameter):
             repos = repos.filter(_uses(kind=kind, value__iexact=repo_id))
     if flag(request.GET.get("linked")):
         repos = repos.filter(_uses(kind__in=("model", "dataset")))
@@ -152,7 +147,7 @@ def _ordered(request: Request, repos: RepoQuerySet) -> tuple[Order, RepoQuerySet
     sort, direction = request.GET.get("sort", ""), request.GET.get("direction", "-1")
     if direction not in ("-1", "1"):
         raise WireError(400, "'direction' must be -1 or 1.")
-    if not sort and words_of(request, "search"):
+    if not sort and query_words(request, "search"):
         return RelevanceOrder(), repos
     field = _SORTS.get(sort or "trendingScore")
     if field is None:

@@ -14,8 +14,10 @@ from rest_framework.request import Request
 from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from models_app.access import Forbidden, LoginRequired
-from models_app.api.wire import HubAPIView, WireError, paginate, wire_time
-from models_app.models import Bucket, Repo
+from models_app.api.people import organization_named
+from models_app.api.wire import HubAPIView, paginate, wire_time
+from models_app.buckets import visible_buckets
+from models_app.models import Repo
 
 PAGE = 500
 
@@ -44,10 +46,7 @@ class OrganizationRepositories(HubAPIView):
     def get(self, request: Request, name: str) -> JsonResponse:
         if self.actor.user is None:
             raise LoginRequired("Invalid username or password.")
-        rows = Namespace.objects.filter(organization__isnull=False, name__lower=name.lower())
-        namespace = rows.first() if name.isprintable() else None
-        if namespace is None:
-            raise WireError(404, f"There is no organization named {name[:96]!r}.")
+        namespace = organization_named(name)
         if self.actor.namespace_levels.get(namespace.pk, Level.NONE) < Level.READ:
             raise Forbidden(f"You are not a member of {namespace.name}.")
         return _answer(self.actor, request, namespace)
@@ -72,9 +71,7 @@ def _repos(actor: Actor, namespace: Namespace) -> list[_Row]:
 
 
 def _buckets(actor: Actor, namespace: Namespace) -> list[_Row]:
-    if actor.namespace_ceiling(namespace) < Level.READ:
-        return []  # a fine-grained token lists what it reaches
-    found = Bucket.objects.filter(namespace=namespace).annotate(size=Sum("files__file__size"))
+    found = visible_buckets(actor).filter(namespace=namespace).annotate(size=Sum("files__file__size"))
     fields = ("name", "updated_at", "private", "size")
     return [
         _Row(f"{namespace.name}/{name}", "bucket", at, private, size or 0)

@@ -39,19 +39,17 @@ def owner_json(namespace: Namespace) -> dict[str, Any]:
 
 
 def user_named(name: str) -> tuple[Namespace, User]:
-    """A person and their namespace, or WireError 404."""
-    rows = Namespace.objects.select_related("user").filter(user__isnull=False)
-    namespace = rows.filter(name__lower=name.lower()).first() if name.isprintable() else None
-    if namespace is None or namespace.user is None:
+    """A person and their namespace; WireError 404, also for somebody who is suspended."""
+    namespace = Namespace.objects.named(name).select_related("user").first()
+    if namespace is None or namespace.user is None or namespace.user.is_suspended:
         raise WireError(404, f"There is no user named {name[:96]!r}.")
     return namespace, namespace.user
 
 
 def organization_named(name: str) -> Namespace:
     """The namespace of an organization, or WireError 404."""
-    rows = Namespace.objects.select_related("organization").filter(organization__isnull=False)
-    namespace = rows.filter(name__lower=name.lower()).first() if name.isprintable() else None
-    if namespace is None:
+    namespace = Namespace.objects.named(name).select_related("organization").first()
+    if namespace is None or not namespace.is_organization:
         raise WireError(404, f"There is no organization named {name[:96]!r}.")
     return namespace
 

@@ -12,7 +12,15 @@ from models_app.access import RepoNotFound, access_repo
 from models_app.actions import repos as actions
 from models_app.actions.refusals import RepoExists
 from models_app.api.repo_view import REPO_TYPES, RepoAPIView, repo_url
-from models_app.api.wire import HubAPIView, WireError, error_response, json_object, raw_segments, text_field
+from models_app.api.wire import (
+    HubAPIView,
+    WireError,
+    error_response,
+    flag_field,
+    json_object,
+    raw_segments,
+    text_field,
+)
 from models_app.models import RepoType
 
 _RUNTIME_WORDS = ("hardware", "sleepTimeSeconds", "secrets", "variables", "volumes", "template")
@@ -74,10 +82,7 @@ def wanted_private(body: dict[str, Any]) -> bool | None:
         if visibility not in ("public", "private"):
             raise WireError(400, "'visibility' must be public or private; this hub knows no other.")
         return bool(visibility == "private")
-    private = body.get("private")
-    if private is not None and not isinstance(private, bool):
-        raise WireError(400, "'private' must be true or false.")
-    return private
+    return flag_field(body, "private")
 
 
 def refuse_runtime(repo_type: str, body: dict[str, Any]) -> None:
@@ -97,9 +102,6 @@ class RepoSettings(RepoAPIView):
             gated = "false"
         if gated is not None and not isinstance(gated, str):
             raise WireError(400, "'gated' must be auto, manual or false.")
-        silent = body.get("discussionsDisabled")
-        if silent is not None and not isinstance(silent, bool):
-            raise WireError(400, "'discussionsDisabled' must be true or false.")
         if body.get("xetEnabled") not in (None, True):
             raise WireError(400, "'xetEnabled' can only be true: every repo here takes Xet uploads.")
         repo = actions.change_settings(
@@ -107,7 +109,7 @@ class RepoSettings(RepoAPIView):
             repo=self.repo(Level.ADMIN),
             private=wanted_private(body),
             gated=gated,
-            discussions_disabled=silent,
+            discussions_disabled=flag_field(body, "discussionsDisabled"),
         )
         return JsonResponse(
             {

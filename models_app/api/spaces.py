@@ -10,10 +10,10 @@ from rest_framework.request import Request
 
 from accounts.actor import Level
 from models_app.api.facts import Facts, gather
-from models_app.api.listing import has_tag, words_of
+from models_app.api.listing import has_tag
 from models_app.api.repo_view import RepoAPIView
 from models_app.api.summaries import RUNTIME, sdk_of, tags_json
-from models_app.api.wire import HubAPIView, WireError
+from models_app.api.wire import HubAPIView, WireError, query_words
 from models_app.models import Repo
 from models_app.search import search_repos
 
@@ -74,13 +74,13 @@ class SearchSpaces(HubAPIView):
     """
 
     def get(self, request: Request) -> JsonResponse:
-        query = " ".join(words_of(request, "q"))
+        query = " ".join(query_words(request, "q"))
         if not query:
             raise WireError(400, "'q' must say what to search for.")
         repos = Repo.objects.visible_to(self.actor).of_type("space")
-        for tag in words_of(request, "filter"):
+        for tag in query_words(request, "filter"):
             repos = repos.filter(has_tag(tag))
-        if sdks := words_of(request, "sdk"):
+        if sdks := query_words(request, "sdk"):
             repos = repos.filter(card__metadata__sdk__in=sdks)
         unread = ("card__html", "card__search_text", "card__preview", "card__siblings")
         rows = list(search_repos(repos, query).select_related("namespace", "card").defer(*unread)[:MAX_FOUND])

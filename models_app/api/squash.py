@@ -11,7 +11,15 @@ from rest_framework.request import Request
 from accounts.actor import Level
 from models_app.actions.history import MAX_DELETIONS, delete_large_files, squash_history
 from models_app.api.repo_view import RepoAPIView
-from models_app.api.wire import WireError, json_object, next_link, query_int, text_field, wire_time
+from models_app.api.wire import (
+    WireError,
+    flag_field,
+    json_object,
+    next_link,
+    query_int,
+    text_field,
+    wire_time,
+)
 from models_app.files import git_store
 from models_app.models import RepoFile
 from models_app.storage.gitlfs import Sighting, all_refs, sightings
@@ -75,9 +83,7 @@ class LfsFilesBatch(RepoAPIView):
             raise WireError(400, "'sha' must be a list of sha256 ids of 64 hexadecimal digits.")
         if len(names) > MAX_DELETIONS:
             raise WireError(400, f"At most {MAX_DELETIONS} files can be deleted at once.")
-        rewrite = deletions.get("rewriteHistory", True)
-        if not isinstance(rewrite, bool):
-            raise WireError(400, "'rewriteHistory' must be true or false.")
+        rewrite = flag_field(deletions, "rewriteHistory") is not False
         count = delete_large_files(self.actor, repo=repo, sha256s=names, rewrite_history=rewrite)
         return JsonResponse({"success": True, "deleted": count})
 

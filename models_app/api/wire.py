@@ -31,6 +31,7 @@ from models_app.api.bodies import (
     JSON_LIMIT_BYTES,
     body_stream,
     flag,
+    flag_field,
     json_object,
     read_limited,
     read_ndjson,
@@ -49,11 +50,13 @@ __all__ = [
     "body_stream",
     "error_response",
     "flag",
+    "flag_field",
     "json_object",
     "next_link",
     "paginate",
     "public_url",
     "query_int",
+    "query_words",
     "raw_path",
     "raw_segments",
     "read_limited",
@@ -66,6 +69,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+MAX_WORDS = 20
 
 
 _STORAGE_STATUS: dict[type[storage.StorageError], tuple[int, str | None]] = {
@@ -206,6 +211,15 @@ def query_int(request: HttpRequest, name: str, *, default: int, lowest: int = 0,
     if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) < lowest:
         raise WireError(400, f"{name!r} must be a whole number of at least {lowest}.")
     return min(int(text), highest)
+
+
+def query_words(request: HttpRequest, name: str) -> list[str]:
+    """The non-empty values of a repeatable parameter, each cut to 300 characters; WireError 400 for more than
+    20."""
+    words = [word.replace("\0", "").strip()[:300] for word in request.GET.getlist(name)]
+    if len(words) > MAX_WORDS:
+        raise WireError(400, f"{name!r} may be given at most {MAX_WORDS} times.")
+    return [word for word in words if word]
 
 
 def next_link(request: HttpRequest, **changed: str | int) -> str:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from accounts.actor import Actor
 
 
-models.CharField.register_lookup(Lower)
-
-
 class RepoType(models.TextChoices):
     """The wire's repo types. A space is stored and shown, never run."""
 

@@ -30,7 +30,7 @@ def like(request: HubRequest, repo_type: str, namespace: str, name: str) -> Http
 @page
 def follow(request: HubRequest, name: str) -> HttpResponse:
     """`following` 1 or 0, of a person or an organization; back to their page."""
-    owner = Namespace.objects.filter(name__lower=name.lower()).first() if name.isprintable() else None
+    owner = Namespace.objects.named(name).select_related("user").first()
     if owner is None or (owner.user is not None and owner.user.is_suspended):
         raise Http404
     if request.actor.user is None:

@@ -23,7 +23,7 @@ SHOWN = 50
 @page
 def profile(request: HubRequest, namespace: str) -> HttpResponse:
     """What somebody has published, as far as the actor may see it."""
-    owner = Namespace.objects.select_related("user", "organization").filter(name__iexact=namespace).first()
+    owner = Namespace.objects.named(namespace).select_related("user", "organization").first()
     if owner is None or (owner.user is not None and owner.user.is_suspended):
         raise Http404
     repos = Repo.objects.visible_to(request.actor).filter(namespace=owner).for_lists().defer(*HEAVY)

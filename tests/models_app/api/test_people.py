@@ -150,3 +150,12 @@ def test_discussions_are_counted_where_the_reader_may_know_of_them(alice: User, 
         caller(who)("GET", "/api/users/alice/overview").json()["numDiscussions"] for who in (alice, carol)
     ]
     assert counts == [2, 1]
+
+
+def test_a_suspended_person_is_nobody_here(alice: User, carol: User) -> None:
+    ask = caller(carol)
+    paths = [f"/api/users/alice/{what}" for what in ("overview", "likes", "followers", "following")]
+    assert {ask.status("GET", path) for path in paths} == {200}
+    User.objects.filter(pk=alice.pk).update(is_suspended=True)
+    assert {ask.status("GET", path) for path in paths} == {404}
+    assert ask.status("POST", "/api/users/alice/follow") == 404

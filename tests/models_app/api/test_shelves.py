@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.tokens import mint_token
+from models_app.actions.buckets import create_bucket
 from models_app.actions.commits import commit
 from models_app.models import Benchmark, Repo
 from models_app.storage.operations import AddFile
@@ -140,6 +141,11 @@ def test_ones_own_repos_go_by_the_token_in_hand(alice: User, bob: User) -> None:
     assert {row["id"] for row in narrow} == {"alice/open", "alice/shut"}
     bare = ask(path, alice, scopes={}).json()
     assert [(row["id"], row["visibility"]) for row in bare] == [("alice/open", "public")]
+    for name, private in (("box", True), ("tray", False)):
+        create_bucket(session(alice), namespace="alice", name=name, private=private)
+    for scopes, found in (({}, {"tray"}), ({"repos": {"bucket:alice/box": "read"}}, {"box", "tray"})):
+        rows = ask(path, alice, scopes=scopes).json()
+        assert {row["id"].split("/")[1] for row in rows if row["type"] == "bucket"} == found
     assert ids("/api/organizations/TEAM/settings/repositories", bob) == ["team/ours"]
     assert ask(path).status_code == 401
     assert ask("/api/organizations/team/settings/repositories").status_code == 401
