@@ -14,7 +14,7 @@ from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from models_app.access import Forbidden, LoginRequired, Refusal, access_namespace
 from models_app.actions.events import record_event
-from models_app.actions.locking import check_credential
+from models_app.actions.locking import check_credential, lock_repo
 from models_app.actions.refusals import InvalidInput, RepoExists
 from models_app.actions.repos import create_repo
 from models_app.files import git_store
@@ -94,7 +94,8 @@ def cancel(actor: Actor, *, run: Run) -> Run:
         run.refresh_from_db()
         if run.has_ended:
             raise RunHasEnded("This run has ended already.")
-        record_event(actor, EventTag.RUN_CANCEL, repo=run.target_repo, run=str(run.uuid))
+        if run.cancel_requested_at is None:  # asked twice it is told of once
+            record_event(actor, EventTag.RUN_CANCEL, repo=run.target_repo, run=str(run.uuid))
         if run.stage == Stage.SCHEDULING:
             try:
                 finish_run(run, stage=Stage.CANCELED)
@@ -195,7 +196,8 @@ def _target_repo(actor: Actor, place: Target, private: bool | None) -> Repo:
     except InvalidInput as refusal:
         raise RecipeError([Problem("target", f"target: {refusal.message}")]) from None
     except RepoExists as taken:
-        repo = taken.repo
+        # Locked, so that of two runs submitted at once one sees the other.
+        repo = lock_repo(actor, taken.repo)
     if Run.objects.active().filter(target_repo=repo).exists():
         raise RecipeError([Problem("target", f"Another run is already going to publish to {repo.repo_id}.")])
     store = git_store(repo)

@@ -50,7 +50,7 @@ class RunsView(RunAPIView):
 
     def get(self, request: HttpRequest) -> Response:
         runs = Run.objects.visible_to(self.actor).for_pages()
-        namespace, _, name = request.GET.get("target", "").rpartition("/")
+        namespace, _, name = request.GET.get("target", "").replace("\0", "").rpartition("/")
         if name:
             runs = runs.filter(target_repo__namespace__name__iexact=namespace, target_repo__name__iexact=name)
         return Response([run_json(run) for run in runs[:LIST_LIMIT]])

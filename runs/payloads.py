@@ -10,10 +10,12 @@ from typing import Any
 from django.http import HttpRequest
 
 from models_app.api.wire import read_limited
+from models_app.content.yaml_text import storable_text
 from runs.reports import MAX_LOG_CHARS, BadReport, LogLine, Metric, finite
 
 MAX_BODY_BYTES = 1024**2
 MAX_ITEMS = 2000
+MAX_DEPTH = 32
 MAX_STEP = 2**31 - 1
 _METRIC_NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+){0,2}")
 
@@ -63,13 +65,24 @@ def texts(body: dict[str, Any], name: str) -> list[str]:
 
 
 def mapping(body: dict[str, Any], name: str, limit: int = 64 * 1024) -> dict[str, Any]:
-    """A JSON object of at most `limit` bytes."""
+    """A JSON object of at most `limit` bytes, its texts such as every database keeps."""
     value = body.get(name)
     if value is None:
         return {}
-    if not isinstance(value, dict) or len(json.dumps(value)) > limit:
+    plain = _storable(value, name)
+    if not isinstance(plain, dict) or len(json.dumps(plain)) > limit:
         raise BadReport(f"{name} must be an object of at most {limit} bytes.")
-    return value
+    return plain
+
+
+def _storable(value: Any, name: str, depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise BadReport(f"{name} is nested deeper than {MAX_DEPTH} levels.")
+    if isinstance(value, dict):
+        return {storable_text(key): _storable(item, name, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item, name, depth + 1) for item in value]
+    return storable_text(value) if isinstance(value, str) else value
 
 
 def metrics(body: dict[str, Any]) -> list[Metric]:
@@ -97,9 +110,10 @@ def _log_line(item: dict[str, Any]) -> LogLine:
         raise BadReport("A log line needs seq and text.")
     try:
         at = datetime.fromisoformat(str(item.get("at")))
-    except ValueError:
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the first hour of the year 1 is before it elsewhere
         raise BadReport("at must be a time in ISO 8601.") from None
-    return LogLine(seq, at if at.tzinfo else at.replace(tzinfo=UTC), _printable(line[:MAX_LOG_CHARS]))
+    return LogLine(seq, at, _printable(line[:MAX_LOG_CHARS]))
 
 
 def _items(body: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -77,6 +77,23 @@ def test_problems_come_by_field(world: World, alice_token: str) -> None:
     assert {problem["field"] for problem in problems} == {"optim.lr", "sead"}
 
 
+def test_what_no_database_keeps_is_made_such_or_refused(claimed: dict[str, Any]) -> None:
+    answer = {"attempt": 1, "evaluation": {"accuracy": 0.5, "n": 4, "a\0b": ["c\0d", "\ud800"]}}
+    assert call(claimed["path"] + "/result", claimed["token"], answer).status_code == 200
+    kept = Run.objects.get().summary["evaluation"]
+    assert kept == {"accuracy": 0.5, "n": 4, "a\ufffdb": ["c\ufffdd", "?"]}
+    deep = b'{"attempt": 1, "evaluation": {"accuracy": 0.5, "n": 4, "x": ' + b"[" * 500 + b"]" * 500 + b"}}"
+    refused = call(claimed["path"] + "/result", claimed["token"], raw=deep)
+    assert (refused.status_code, refused.json()["error"]) == (
+        400,
+        "evaluation is nested deeper than 32 levels.",
+    )
+    for moment in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"):
+        line = {"attempt": 1, "logs": [{"seq": 0, "at": moment, "text": "x"}]}
+        refused = call(claimed["path"] + "/report", claimed["token"], line)
+        assert (refused.status_code, refused.json()["error"]) == (400, "at must be a time in ISO 8601.")
+
+
 def test_strangers_see_public_runs_and_cancel_none(world: World, carol: User, alice_token: str) -> None:
     public, private = world.submit("alice/public"), world.submit("alice/private", private=True)
     carol_token = mint_token(carol, name="t", role="write")[1]

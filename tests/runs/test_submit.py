@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from accounts.actor import ANONYMOUS, Actor
 from accounts.models import AccessToken, User
-from models_app.access import Forbidden, LoginRequired
+from models_app.access import Forbidden, LoginRequired, RepoDisabled
+from models_app.actions.repos import create_repo
 from models_app.models import Event, EventTag, Repo
 from runs import actions
 from runs.models import Run, Stage
@@ -159,6 +161,21 @@ def test_a_person_has_a_bounded_number_of_runs(world: World, monkeypatch: pytest
     with pytest.raises(actions.TooManyRuns):
         world.submit("alice/two")
     assert not Repo.objects.filter(name="two").exists()
+
+
+def test_asking_twice_to_cancel_is_told_of_once(world: World) -> None:
+    run = world.submit()
+    world.claim(run)
+    for _ in range(2):
+        actions.cancel(Actor(world.alice), run=run)
+    assert Event.objects.filter(tag=EventTag.RUN_CANCEL).count() == 1
+
+
+def test_a_repo_out_of_service_is_no_target(world: World) -> None:
+    create_repo(Actor(world.alice), repo_type="model", namespace=None, name="result")
+    Repo.objects.filter(name="result").update(disabled_at=timezone.now())
+    with pytest.raises(RepoDisabled):
+        world.submit()
 
 
 def test_a_waiting_run_is_canceled_at_once(world: World) -> None:
