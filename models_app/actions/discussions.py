@@ -15,6 +15,7 @@ from models_app.actions.refusals import InvalidInput
 from models_app.actions.threads import (
     add_comment,
     add_event,
+    check_not_full,
     checked_comment,
     checked_title,
     lock_thread,
@@ -126,6 +127,7 @@ def rename(actor: Actor, *, repo: Repo, num: int, title: str) -> DiscussionEvent
     with transaction.atomic():
         row, discussion = lock_thread(actor, repo, num)
         _need_manager(actor, row, discussion)
+        check_not_full(discussion)
         made = add_event(actor, discussion, "title-change", **{"from": discussion.title, "to": title})
         discussion.title = title
         discussion.save(update_fields=["title"])
@@ -149,6 +151,8 @@ def change_status(actor: Actor, *, repo: Repo, num: int, status: str, text: str 
             raise InvalidInput(f"This {what} is merged; its status cannot change any more.")
         if discussion.status == status:
             raise InvalidInput(f"This {what} is {status} already.")
+        if status == DiscussionStatus.OPEN:
+            check_not_full(discussion)
         if text:
             say(actor, row, discussion, text)
         return set_status(actor, discussion, status)
@@ -171,6 +175,7 @@ def lock(actor: Actor, *, repo: Repo, num: int, locked: bool) -> DiscussionEvent
         row, discussion = lock_thread(actor, repo, num)
         if not is_writer(actor, row):
             raise Forbidden("Only somebody with write access may lock a discussion.")
+        check_not_full(discussion)
         discussion.is_locked = locked
         discussion.save(update_fields=["is_locked"])
         made = add_event(actor, discussion, "locking-change", locked=locked)

@@ -81,14 +81,23 @@ def add_event(actor: Actor, discussion: Discussion, kind: str, **data: Any) -> D
 
 def add_comment(actor: Actor, repo: Repo, discussion: Discussion, text: str) -> DiscussionEvent:
     """Append a comment; InvalidInput for a thread that is full. The text has been checked."""
-    if DiscussionEvent.objects.filter(discussion=discussion).count() >= MAX_THREAD_EVENTS:
-        raise InvalidInput("This thread is full; please open a new one.")
+    check_not_full(discussion)
     discussion.comments_count += 1
     make_room(discussion, len(text))
     data = {"html": rendered(repo, text), "history": []}
     return DiscussionEvent.objects.create(
         discussion=discussion, type="comment", author=actor.user, body=text, data=data
     )
+
+
+def check_not_full(discussion: Discussion) -> None:
+    """InvalidInput when the thread has no room for another event; closing and merging need none."""
+    if _events_left(discussion) <= 0:
+        raise InvalidInput("This thread is full; please open a new one.")
+
+
+def _events_left(discussion: Discussion) -> int:
+    return MAX_THREAD_EVENTS - DiscussionEvent.objects.filter(discussion=discussion).count()
 
 
 def make_room(discussion: Discussion, characters: int) -> None:
@@ -106,10 +115,11 @@ def note_commits(actor: Actor, repo: Repo, *, ref: str, old: str | None, new: st
     if discussion is None:
         return
     store = git_store(repo)
+    most = min(MAX_COMMITS_TOLD, max(0, _events_left(discussion)))
     known = [oid for oid in (old, store.ref_oid(f"refs/heads/{discussion.target_branch}")) if oid]
     told = [
         add_event(actor, discussion, "commit", subject=commit.title.replace("\0", "")[:1000], oid=commit.oid)
-        for commit in new_commits(store, new, known, MAX_COMMITS_TOLD)
+        for commit in new_commits(store, new, known, most)
     ]
     last = told[-1].uuid.hex if told else ""
     record_event(

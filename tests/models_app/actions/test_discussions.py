@@ -46,6 +46,34 @@ def test_numbers_are_shared_and_have_no_gaps(alice: User, carol: User, repo: Rep
     assert actions.open_discussion(session(carol), repo=repo, title="Four").num == 4
 
 
+def test_a_full_thread_can_be_closed_and_merged_and_nothing_else(
+    alice: User, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thread_actions, "MAX_THREAD_EVENTS", 3)
+    made = offer(alice, repo)
+    me = session(alice)
+    actions.rename(me, repo=repo, num=made.num, title="Another")
+    for refused in (
+        lambda: actions.rename(me, repo=repo, num=made.num, title="A third"),
+        lambda: actions.lock(me, repo=repo, num=made.num, locked=True),
+        lambda: actions.comment(me, repo=repo, num=made.num, text="More"),
+    ):
+        with pytest.raises(InvalidInput, match="full"):
+            refused()
+    more = [AddFile("b", b"2")]
+    oid = commit(me, repo=repo, branch=made.git_ref, operations=more, summary="Silently").oid
+    assert made.events.count() == 3
+    assert Event.objects.filter(tag=EventTag.DISCUSSION_COMMIT).order_by("pk").last().data["new"] == oid
+    other = offer(alice, repo, AddFile("c", b"3"))
+    actions.rename(me, repo=repo, num=other.num, title="Another")
+    actions.change_status(me, repo=repo, num=other.num, status="closed")
+    with pytest.raises(InvalidInput, match="full"):
+        actions.change_status(me, repo=repo, num=other.num, status="open")
+    merge_pull_request(me, repo=repo, num=made.num)
+    made.refresh_from_db()
+    assert made.status == "merged"
+
+
 def test_a_reference_left_by_a_rolled_back_request_is_taken_over(carol: User, repo: Repo) -> None:
     store = git_store(repo)
     create_ref(store, "refs/pr/1", repo.head_oid)
