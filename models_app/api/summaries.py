@@ -9,6 +9,8 @@ from typing import Any
 from models_app.api.expand import BRIEF, FULL, INFO, UNKNOWN_HERE, check_expand
 from models_app.api.facts import Facts
 from models_app.api.wire import wire_time
+from models_app.content.model_config import loader_of
+from models_app.model_configs import config_of
 from models_app.models import EvalResult, Repo, RepoCard, RepoType
 from models_app.models.index import tag_text
 from models_app.storage.lfs import Pointer, format_pointer
@@ -93,7 +95,7 @@ def _safetensors(repo: Repo, card: RepoCard | None, facts: Facts) -> dict[str, A
 def _transformers_info(repo: Repo, card: RepoCard | None, facts: Facts) -> dict[str, Any] | None:
     if card is None or card.library_name != "transformers":
         return None
-    return {"auto_model": "AutoModel", "pipeline_tag": card.pipeline_tag or None}
+    return {"auto_model": loader_of(config_of(repo)), "pipeline_tag": card.pipeline_tag or None}
 
 
 def _eval_results(repo: Repo, card: RepoCard | None, facts: Facts) -> list[dict[str, Any]]:
@@ -146,7 +148,7 @@ _PROPERTIES: dict[str, Maker] = {
     "baseModels": _base_models,
     "cardData": _card_data,
     "childrenModelCount": lambda repo, card, facts: facts.children.get(repo.pk, 0),
-    "config": lambda repo, card, facts: {},
+    "config": lambda repo, card, facts: config_of(repo),
     "createdAt": lambda repo, card, facts: wire_time(repo.created_at),
     "datasets": _used("dataset"),
     "description": lambda repo, card, facts: card.summary if card else "",

@@ -54,6 +54,8 @@ def with_card(api: Any, name: str, card: str, kind: str = "model", **words: str)
 def test_models_by_everything(people: People, unique: str) -> None:
     api = people()
     model = with_card(api, unique, MODEL_CARD)
+    config = b'{"architectures": ["BertForMaskedLM"], "model_type": "bert", "hidden_size": 8}'
+    api.upload_file(path_or_fileobj=config, path_in_repo="config.json", repo_id=model)
     for words in (
         {"search": unique},
         {"filter": unique},
@@ -81,7 +83,8 @@ def test_models_by_everything(people: People, unique: str) -> None:
     assert (plain.pipeline_tag, plain.library_name) == ("image-classification", "timm")
     (whole,) = api.list_models(filter=unique, full=True, cardData=True, fetch_config=True)
     assert whole.card_data.license == "mit"
-    assert whole.config is not None
+    assert whole.config == {"architectures": ["BertForMaskedLM"], "model_type": "bert"}
+    assert api.model_info(model).config == whole.config
     assert "README.md" in [file.rfilename for file in whole.siblings]
 
 
