@@ -17,7 +17,8 @@ def test_only_what_loaders_choose_by_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"model_type": null}']
+    "text",
+    [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"model_type": null}', b'{"auto_map": NaN}'],
 )
 def test_what_is_no_configuration_tells_nothing(text: bytes) -> None:
     assert summary_of(text) == {}
