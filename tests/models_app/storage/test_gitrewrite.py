@@ -10,6 +10,7 @@ import pygit2
 import pytest
 from pygit2.enums import ObjectType
 
+from models_app.storage import gitcompare
 from models_app.storage.errors import StaleParent
 from models_app.storage.gitcommit import Author, create_ref, create_tag, write_commit
 from models_app.storage.gitcompare import diff_text
@@ -125,7 +126,9 @@ def test_a_copy_holds_what_references_lead_to_and_nothing_else(tree: GitStore, t
         copy_refs(tmp_path / "nothing.git", copy.path)
 
 
-def test_a_diff_is_what_git_says_and_is_cut_at_its_limit(tree: GitStore) -> None:
+def test_a_diff_is_what_git_says_and_is_cut_at_its_limits(
+    tree: GitStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = tree.resolve("main")
     new = commit(tree, AddFile("a.txt", b"b\n"), AddFile("long.txt", b"line\n" * 2000))
     whole = diff_text(tree, old, new).decode()
@@ -134,6 +137,11 @@ def test_a_diff_is_what_git_says_and_is_cut_at_its_limit(tree: GitStore) -> None
     short = diff_text(tree, old, new, limit=500).decode()
     assert short.endswith("the rest is left out.\n")
     assert len(short) < 700
+    monkeypatch.setattr(gitcompare, "MAX_FILES", 1)
+    few = diff_text(tree, old, new).decode()
+    assert "a.txt" in few
+    assert "+line\n" not in few
+    assert few.endswith("the rest is left out.\n")
     assert merge_base(tree, tree.resolve("dev"), new) == old
     assert isinstance(tree.repository[old], pygit2.Commit)
 
