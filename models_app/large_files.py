@@ -25,6 +25,13 @@ def held_by(place: Place) -> QuerySet[LargeFile]:
     return LargeFile.objects.filter(repo_files__repo=place)
 
 
+def locked_files(place: Place, **wanted: object) -> QuerySet[LargeFile]:
+    """Those that the place holds, locked until the transaction ends: the place itself may be losing them
+    now, and the collector must not take them before somebody else's permission is written."""
+    rows = held_by(place).filter(**wanted).order_by("sha256")
+    return rows.select_for_update(of=("self",), no_key=True)
+
+
 def readable_by(actor: Actor, place: Place, file: str = "pk") -> Q:
     """The condition that the actor may read the content of the large file whose key a row has as `file`: it
     is one of `place`, or of any repo open to them.

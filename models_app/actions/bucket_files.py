@@ -20,7 +20,7 @@ from models_app.actions.buckets import lock_bucket
 from models_app.actions.content import batches
 from models_app.actions.events import record_event
 from models_app.buckets import access_bucket
-from models_app.large_files import held_by
+from models_app.large_files import locked_files
 from models_app.models import Bucket, BucketFile, BucketUpload, EventTag, LargeFile, Repo, RepoType
 from models_app.storage.errors import BadPath
 from models_app.storage.operations import check_path
@@ -155,7 +155,7 @@ def _own(bucket: Bucket, hashes: Sequence[str]) -> dict[str, LargeFile]:
 def _of_place(place: Repo | Bucket, hashes: Sequence[str]) -> dict[str, LargeFile]:
     found: dict[str, LargeFile] = {}
     for batch in batches(hashes):
-        found.update({file.xet_hash: file for file in held_by(place).filter(xet_hash__in=batch)})
+        found.update({file.xet_hash: file for file in locked_files(place, xet_hash__in=batch)})
     return found
 
 

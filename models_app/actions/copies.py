@@ -11,7 +11,7 @@ from accounts.actor import Actor, Level
 from models_app.access import check_repo
 from models_app.actions.content import permit_files
 from models_app.actions.locking import lock_repo
-from models_app.large_files import held_by
+from models_app.large_files import locked_files
 from models_app.models import Repo
 
 MAX_COPIES = 500
@@ -41,7 +41,7 @@ def copy_large_files(
 
 
 def _found(source: Repo, files: Sequence[WantedFile]) -> dict[WantedFile, int]:
-    wanted = held_by(source).filter(sha256__in=[file.sha256 for file in files])
+    wanted = locked_files(source, sha256__in=[file.sha256 for file in files])
     rows: list[tuple[str, str, int]] = list(wanted.values_list("sha256", "xet_hash", "pk"))
     known = {WantedFile(sha256, xet_hash): pk for sha256, xet_hash, pk in rows}
     return {file: known[file] for file in files if file in known}
