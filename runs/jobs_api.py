@@ -21,7 +21,7 @@ from runs.api import RunAPIView
 from runs.choices import flavors_served
 from runs.job_json import hardware_json, job_json
 from runs.job_logs import LogReader
-from runs.models import Run
+from runs.models import Run, Stage
 
 PAGE_SIZE = 100
 MAX_TAIL = 100_000
@@ -55,7 +55,7 @@ class Jobs(RunAPIView):
         told = ",".join(request.GET.getlist("stage"))
         stages = [stage.strip().upper() for stage in told.split(",") if stage.strip()]
         if stages:
-            rows = rows.filter(stage__in=stages[:MAX_FILTERS])
+            rows = rows.filter(stage__in=[stage for stage in Stage.values if stage in stages])
         for label in request.GET.getlist("label")[:MAX_FILTERS]:
             key, is_set, value = label.replace("\0", "").partition("=")
             if not is_set:
