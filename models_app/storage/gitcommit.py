@@ -10,7 +10,6 @@ import pygit2
 
 from models_app.storage.errors import (
     BadRefName,
-    EntryNotFound,
     RefExists,
     RevisionNotFound,
     StaleParent,
@@ -25,7 +24,6 @@ from models_app.storage.operations import (
     AddBlob,
     AddFile,
     AddPointer,
-    CopyFile,
     DeleteEntry,
     DeleteFile,
     DeleteFolder,
@@ -83,7 +81,7 @@ def build_commit(
     with NewBlobs(repository) as blobs:
         ready = [stage(blobs, operation) for operation in operations]
     for staged in ready:
-        _apply(store, editor, staged)
+        _apply(editor, staged)
         if isinstance(staged, AddBlob) and staged.is_pointer:
             pointers.append(staged.path)
     if pointers and attributes is not None:
@@ -112,17 +110,12 @@ def write_commit(
     return oid
 
 
-def _apply(store: GitStore, editor: TreeEditor, operation: Operation) -> None:
+def _apply(editor: TreeEditor, operation: Operation) -> None:
     match operation:
         case AddBlob(path, oid):
             editor.put(path, pygit2.Oid(hex=oid))
         case AddPointer():
             raise ValueError("the size of a pointer must be known before it is written")
-        case CopyFile(path, source_path, source_oid):
-            source = store.entry(source_oid, source_path)
-            if source is None or not source.is_file:
-                raise EntryNotFound(f"{source_path} does not exist on {source_oid}", source_oid)
-            editor.put(path, pygit2.Oid(hex=source.oid))
         case DeleteFile(path):
             editor.remove(path, folder=False)
         case DeleteFolder(path):

@@ -62,16 +62,7 @@ class DeleteEntry:
     path: str
 
 
-@dataclass(frozen=True)
-class CopyFile:
-    """Put the file found at `source_path` in commit `source_oid` at `path`."""
-
-    path: str
-    source_path: str
-    source_oid: str
-
-
-Operation = AddFile | AddBlob | AddPointer | DeleteFile | DeleteFolder | DeleteEntry | CopyFile
+Operation = AddFile | AddBlob | AddPointer | DeleteFile | DeleteFolder | DeleteEntry
 
 # Windows and macOS read these names as `.git`: a clone there would overwrite its own repository.
 _GIT_ALIASES = re.compile(r"(\.git|git~1)[ .]*(:.*)?", re.IGNORECASE)

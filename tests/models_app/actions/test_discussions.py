@@ -18,7 +18,7 @@ from models_app.files import git_store
 from models_app.models import Contribution, Discussion, Event, EventTag, LargeFile, Repo, RepoFile
 from models_app.storage.errors import BadPath, RevisionNotFound
 from models_app.storage.gitcommit import create_ref, delete_ref
-from models_app.storage.operations import AddFile, AddPointer, CopyFile, Operation
+from models_app.storage.operations import AddFile, AddPointer, Operation
 from tests.models_app.people import by_token, organization, repo_of, session
 
 SHA = "cd" * 32
@@ -221,11 +221,10 @@ def test_what_a_contributor_may_refer_to(alice: User, carol: User, repo: Repo) -
             by_token(carol), repo=repo, branch="refs/pr/1",
             operations=[AddPointer("again.bin", SHA, None)], summary="Again",
         )  # fmt: skip
-    shown = commit(
+    commit(
         by_token(alice), repo=repo, branch="main", operations=[AddPointer("m.bin", SHA, None)], summary="Show"
     )
     assert offer(carol, repo, AddPointer("copy.bin", SHA, None)).num == 2
-    assert offer(carol, repo, CopyFile("copy", "m.bin", shown.oid)).num == 3
 
 
 def test_titles_of_requests_that_begin_with_a_commit(carol: User, repo: Repo) -> None:

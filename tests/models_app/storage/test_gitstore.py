@@ -24,7 +24,6 @@ from models_app.storage.gitstore import GitStore
 from models_app.storage.operations import (
     AddFile,
     AddPointer,
-    CopyFile,
     DeleteEntry,
     DeleteFile,
     DeleteFolder,
@@ -121,16 +120,16 @@ def test_an_oid_that_is_no_commit_is_no_revision(store: GitStore) -> None:
 
 
 def test_operations_apply_in_order(store: GitStore) -> None:
-    first = commit(store, AddFile("a/1", b"1"), AddFile("a/2", b"2"), AddFile("b", b"b"))
+    commit(store, AddFile("a/1", b"1"), AddFile("a/2", b"2"), AddFile("b", b"b"))
     oid = commit(
         store,
         DeleteFolder("a/"),
         AddFile("a", b"now a file"),
-        CopyFile("c/copied", "a/1", first),
+        AddFile("c/new", b"1"),
         DeleteEntry("b"),
     )
-    assert paths(store, oid) == ["a", "c/copied"]
-    assert store.read(oid, "c/copied", 10) == b"1"
+    assert paths(store, oid) == ["a", "c/new"]
+    assert store.read(oid, "c/new", 10) == b"1"
 
 
 def test_deleting_the_last_file_of_a_folder_removes_the_folder(store: GitStore) -> None:
