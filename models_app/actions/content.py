@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from models_app.files import xorb_store
-from models_app.models import Bucket, BucketUpload, Chunk, FileTerm, LargeFile, Repo, RepoFile, Xorb
+from models_app.models import Bucket, BucketUpload, FileTerm, LargeFile, Repo, RepoFile, Xorb
 from models_app.storage.errors import StorageError
 from models_app.storage.xet.assemble import Term, contents
 from models_app.storage.xet.hashing import Node, hash_to_text, xorb_hash
@@ -29,6 +29,9 @@ _ATTEMPTS = 4
 _TOUCH_GRAIN = timedelta(hours=1)
 
 # By hand: a gigabyte has 16,000 chunks, and for each the ORM takes as long as the disk.
+_SELECT_CHUNKS = (
+    'SELECT hash, xorb_id, "position", "offset", stored_length FROM models_app_chunk WHERE hash IN'
+)
 _INSERT_CHUNK = (
     'INSERT INTO models_app_chunk (hash, xorb_id, "position", "offset", stored_length, length) '
     "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
@@ -128,11 +131,12 @@ def _table_of(chunks: Sequence[StoredChunk]) -> bytes:
 def find_chunks(hashes: Iterable[bytes]) -> dict[bytes, _Place]:
     """Container, position, byte offset and stored length of every one of these chunks that is stored."""
     found: dict[bytes, _Place] = {}
-    for batch in batches(list(dict.fromkeys(hashes))):
-        rows = Chunk.objects.filter(hash__in=batch)
-        fields = ("hash", "xorb_id", "position", "offset", "stored_length")
-        for raw, container, position, offset, stored in rows.values_list(*fields):
-            found[bytes(raw)] = (container, position, offset, stored)
+    with connection.cursor() as cursor:
+        for batch in batches(list(dict.fromkeys(hashes))):
+            places = ", ".join(["%s"] * len(batch))
+            cursor.execute(f"{_SELECT_CHUNKS} ({places})", batch)
+            for raw, container, position, offset, stored in cursor.fetchall():
+                found[bytes(raw)] = (container, position, offset, stored)
     return found
 
 
