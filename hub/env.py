@@ -134,6 +134,8 @@ def env_database(name: str, default: dict[str, object]) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": words.pop("host", unquote(parts.hostname or "")),
         "PORT": str(parts.port or ""),
+        # One empty question for each connection taken: the server may have been started anew meanwhile.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**words, "pool": _pool()},
     }
 

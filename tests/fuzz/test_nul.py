@@ -22,52 +22,16 @@ from tests.fuzz.test_routes import KNOWN, LINES, TEMPLATES, UUIDS, World, _leave
 from tests.models_app.people import organization
 
 NUL = "a\0b"
-QUERIES = [
-    "limit",
-    "cursor",
-    "expand",
-    "p",
-    "search",
-    "author",
-    "filter",
-    "sort",
-    "q",
-    "type",
-    "status",
-    "pipeline_tag",
-    "library",
-    "models",
-    "datasets",
-    "owner",
-    "item",
-    "tail",
-    "since",
-    "num_parameters",
-    "task_id",
-    "stage",
-    "label",
-    "service",
-    "next",
-    "tab",
-    "revision",
-    "path",
-]
-PAGES = [
-    "/",
-    "/models",
-    "/datasets",
-    "/spaces",
-    "/alice",
-    "/alice/net",
-    "/alice/net/tree/main",
-    "/runs",
-    "/collections",
-    "/login",
-    "/register",
-    "/alice/net/discussions",
-    "/leaderboards",
-    "/settings",
-]
+QUERIES = re.findall(
+    r"\w+",
+    "limit cursor expand p search author filter sort q type status pipeline_tag library models datasets owner"
+    " item tail since num_parameters task_id stage label service next tab revision path",
+)
+PAGES = re.findall(
+    r"\S+",
+    "/ /models /datasets /spaces /alice /alice/net /alice/net/tree/main /runs /collections /login /register"
+    " /alice/net/discussions /leaderboards /settings",
+)
 # One body that many routes understand, so that what is broken in it is what they refuse.
 BODY: dict[str, Any] = {key: value for template in reversed(TEMPLATES) for key, value in template.items()}
 
