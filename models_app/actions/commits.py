@@ -49,6 +49,18 @@ class Staged:
         """NotUploaded when an old, unused permission was collected while the body arrived."""
         _with_sizes(self.named, kept_sizes(row, _named_objects(self.named)))
 
+    def write(self, actor: Actor, row: Repo, *, parent: str, message: str) -> str:
+        """Write the commit on `parent` and its tree, move no reference; the new oid. Raises BadPath,
+        PathConflict or EntryNotFound."""
+        return build_commit(
+            git_store(row),
+            operations=self.ready,
+            parent=parent,
+            author=author_of(actor),
+            message=message,
+            attributes=with_tracked,
+        )
+
 
 def commit(
     actor: Actor,
@@ -78,14 +90,7 @@ def commit(
         row = _lock(actor, repo, num)
         staged.check_again(row)
         head = _head(store, branch, parent)
-        oid = build_commit(
-            store,
-            operations=staged.ready,
-            parent=head,
-            author=author_of(actor),
-            message=message,
-            attributes=with_tracked,
-        )
+        oid = staged.write(actor, row, parent=head, message=message)
         ref_moved(actor, row, ref=ref, old=head, new=oid)
         if num is None:
             record_event(

@@ -10,7 +10,7 @@ from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from models_app import access
 from models_app.actions.after import index_head
-from models_app.actions.content import permit_files
+from models_app.actions.content import batches, permit_files
 from models_app.actions.events import record_event
 from models_app.actions.locking import lock_repo
 from models_app.actions.refusals import RepoExists
@@ -20,8 +20,6 @@ from models_app.large_files import held_by
 from models_app.models import EventTag, Repo
 from models_app.storage.gitcopy import copy_refs
 from models_app.storage.gitlfs import all_refs, sightings
-
-_BATCH = 500
 
 
 def duplicate_repo(
@@ -78,9 +76,8 @@ def _save(actor: Actor, source: Repo, copy: Repo, wanted: Collection[str]) -> No
     access.access_namespace(Actor(actor.user, actor.token), copy.namespace.name, Level.WRITE)
     copy.save(force_insert=True)
     forget_redirects(copy)
-    names = list(wanted)
-    for start in range(0, len(names), _BATCH):
-        held = held_by(source).filter(sha256__in=names[start : start + _BATCH])
+    for batch in batches(list(wanted)):
+        held = held_by(source).filter(sha256__in=batch)
         permit_files(copy, held.values_list("pk", flat=True))
     if copy.head_oid:
         index_head(copy, copy.head_oid)

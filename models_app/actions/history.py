@@ -9,6 +9,7 @@ from django.db import transaction
 from accounts.actor import Actor
 from models_app.actions.after import ref_moved
 from models_app.actions.authors import author_of
+from models_app.actions.content import batches
 from models_app.actions.events import record_event
 from models_app.actions.locking import lock_repo
 from models_app.actions.refusals import InvalidInput
@@ -22,7 +23,6 @@ from models_app.storage.gitstore import GitStore
 
 MAX_MESSAGE_CHARACTERS = 1000
 MAX_DELETIONS = 1000
-_BATCH = 500
 _SQUASHABLE = ("refs/heads/", "refs/pr/")
 
 
@@ -77,8 +77,8 @@ def delete_large_files(
         if rewrite_history and all_refs(store, row.default_branch) != refs:
             raise StaleParent
         held = _held(row, sha256s)
-        for start in range(0, len(held), _BATCH):
-            RepoFile.objects.filter(repo=row, file__sha256__in=held[start : start + _BATCH]).delete()
+        for batch in batches(held):
+            RepoFile.objects.filter(repo=row, file__sha256__in=batch).delete()
         for move in moves:
             # To the thread of a pull request the same commits under new names would be nothing but noise.
             if not move.name.startswith("refs/pr/"):
@@ -98,9 +98,8 @@ def delete_large_files(
 
 def _held(repo: Repo, sha256s: Sequence[str]) -> list[str]:
     """Those of the names that the repo may refer to."""
-    names = list(dict.fromkeys(sha256s))
     found: list[str] = []
-    for start in range(0, len(names), _BATCH):
-        rows = RepoFile.objects.filter(repo=repo, file__sha256__in=names[start : start + _BATCH])
+    for batch in batches(list(dict.fromkeys(sha256s))):
+        rows = RepoFile.objects.filter(repo=repo, file__sha256__in=batch)
         found += rows.values_list("file__sha256", flat=True)
     return found

@@ -15,7 +15,6 @@ from models_app.actions.events import record_event
 from models_app.actions.locking import lock_repo
 from models_app.actions.refusals import InvalidInput, MergeRefused
 from models_app.actions.threads import checked_comment, checked_title, lock_thread, title_of_commit
-from models_app.content.filetypes import with_tracked
 from models_app.discussions import check_contributor
 from models_app.files import git_store
 from models_app.models import Discussion, DiscussionStatus, EventTag, Repo
@@ -68,14 +67,7 @@ def open_with_commit(
         row = check_contributor(actor, lock_repo(actor, repo, Level.READ))
         staged.check_again(row)
         base = _base(store, branch, parent)
-        oid = gitcommit.build_commit(
-            store,
-            operations=staged.ready,
-            parent=base,
-            author=author_of(actor),
-            message=message,
-            attributes=with_tracked,
-        )
+        oid = staged.write(actor, row, parent=base, message=message)
         request = Discussion(title=title_of_commit(summary), is_pull_request=True, target_branch=branch)
         made = start_thread(actor, row, request, description)
         ref_moved(actor, row, ref=made.git_ref, old=None, new=oid)

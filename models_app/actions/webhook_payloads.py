@@ -85,8 +85,7 @@ def subject_of(event: Event) -> Subject | None:
     if event.data.get("bucket"):
         bucket = Bucket.objects.select_related("namespace").filter(uuid=event.data["bucket"]).first()
         if bucket is not None:
-            name = f"{bucket.namespace.name}/{bucket.name}"
-            names = {name, _old_name(event) or name}
+            names = {bucket.bucket_id, _old_name(event) or bucket.bucket_id}
             return Subject(bucket.namespace, "bucket", bucket.private, bucket=bucket, names=_lowered(names))
     return None
 

@@ -41,9 +41,9 @@ def thing_json(subject: Subject, *, with_head: bool) -> dict[str, Any]:
             tags = [row.text for row in repo.tag_rows.all()[:MAX_TAGS]]
             found |= {"headSha": repo.head_oid or None, "tags": tags}
     elif subject.bucket is not None:
-        name = f"{subject.namespace.name}/{subject.bucket.name}"
-        found |= {"name": name, "id": subject.bucket.uuid.hex[:24]}
-        found["url"] = _urls(f"/buckets/{name}", f"/api/buckets/{name}")
+        bucket = subject.bucket
+        found |= {"name": bucket.bucket_id, "id": bucket.uuid.hex[:24]}
+        found["url"] = _urls(bucket.get_absolute_url(), f"/api/buckets/{bucket.bucket_id}")
     return found
 
 

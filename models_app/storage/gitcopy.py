@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
+
+from models_app.storage import gitprocess
 
 TIMEOUT_SECONDS = 900
 # Pull requests belong to the place where they were made.
@@ -18,25 +19,10 @@ class CopyFailed(Exception):
 def copy_refs(source: Path, target: Path) -> None:
     """Fetch branches, tags and conversions of the bare repository `source` into `target`, which git has
     accepted as one. Objects that no reference leads to stay behind. Raises CopyFailed."""
-    settings = ("safe.directory=*", "core.hooksPath=/dev/null", "gc.auto=0", "maintenance.auto=false")
-    words = [word for setting in settings for word in ("-c", setting)]
     refs = [f"+refs/{kind}/*:refs/{kind}/*" for kind in _KINDS]
-    command = ["git", *words, f"--git-dir={target}", "fetch", "--quiet", "--no-tags", "--update-head-ok"]
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "HOME": os.devnull,
-        "LC_ALL": "C",
-    }
+    words = ("fetch", "--quiet", "--no-tags", "--update-head-ok", str(source), *refs)
     try:
-        done = subprocess.run(
-            [*command, str(source), *refs],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-        )
+        done = gitprocess.run(target, *words, seconds=TIMEOUT_SECONDS, settings=("maintenance.auto=false",))
     except subprocess.TimeoutExpired as error:
         raise CopyFailed(f"git fetch took longer than {TIMEOUT_SECONDS} s") from error
     finally:

@@ -78,11 +78,11 @@ def running(
 
 
 def run(
-    path: Path, *words: str, data: bytes = b"", seconds: float = 60
+    path: Path, *words: str, data: bytes = b"", seconds: float = 60, settings: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one git command on the bare repository at `path` to its end; TimeoutExpired after `seconds`."""
     return subprocess.run(
-        command(f"--git-dir={path}", *words),
+        command(f"--git-dir={path}", *words, settings=settings),
         env=environment(),
         input=data,
         capture_output=True,
