@@ -90,12 +90,16 @@ def check_repo(actor: Actor, repo: Repo, need: Level = Level.READ, *, content: b
 
 
 def effective_level(actor: Actor, repo: Repo) -> Level:
-    """The user's level in the namespace, capped by the token; public repos at least READ."""
-    level = min(
-        actor.namespace_levels.get(repo.namespace_id, Level.NONE),
-        actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace),
-    )
-    return level if repo.private else max(level, Level.READ)
+    """What the actor may do with the repo, whatever its gate says and whether it is in service."""
+    ceiling = actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace)
+    return level_within(actor, repo.namespace, ceiling, private=repo.private)
+
+
+def level_within(actor: Actor, namespace: Namespace, ceiling: Level, *, private: bool) -> Level:
+    """The user's level in the namespace, capped by what their credential allows; everybody reads what is
+    public."""
+    level = min(actor.namespace_levels.get(namespace.pk, Level.NONE), ceiling)
+    return level if private else max(level, Level.READ)
 
 
 def may_read_content(actor: Actor, repo: Repo) -> bool:
@@ -154,15 +158,6 @@ def check_person(actor: Actor) -> User:
     if actor.token is not None and (own is None or actor.namespace_ceiling(own) < Level.WRITE):
         raise too_little(actor, "your own account", Level.WRITE)
     return actor.user
-
-
-def namespace_level(actor: Actor, namespace: Namespace, *, private: bool) -> Level:
-    """What the actor may do with a thing that belongs to a namespace as a whole: a collection, a bucket.
-
-    Public ones are readable to everybody; `visible_in_namespace` is the twin of lists.
-    """
-    level = min(actor.namespace_levels.get(namespace.pk, Level.NONE), actor.namespace_ceiling(namespace))
-    return level if private else max(level, Level.READ)
 
 
 def access_namespace(

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import Collate
 
 from accounts.actor import Actor, Level
-from models_app.access import RepoNotFound, too_little
+from models_app.access import RepoNotFound, level_within, too_little
 from models_app.models import Bucket, BucketFile
+from models_app.models.visibility import visible_buckets_filter
 
 # Sorts after every path that goes on from a prefix (the last code point is no character).
 _LAST = "\U0010ffff"
@@ -40,7 +41,8 @@ def access_bucket(actor: Actor, bucket_id: str, need: Level = Level.READ) -> Buc
 
 def check_bucket(actor: Actor, bucket: Bucket, need: Level = Level.READ) -> Bucket:
     """The same questions about a bucket already at hand."""
-    level = bucket_level(actor, bucket)
+    ceiling = actor.repo_ceiling("bucket", bucket.bucket_id, bucket.namespace)
+    level = level_within(actor, bucket.namespace, ceiling, private=bucket.private)
     if level < Level.READ:
         raise RepoNotFound(NOT_FOUND)
     if level < need:
@@ -48,34 +50,9 @@ def check_bucket(actor: Actor, bucket: Bucket, need: Level = Level.READ) -> Buck
     return bucket
 
 
-def bucket_level(actor: Actor, bucket: Bucket) -> Level:
-    """The user's level in the namespace, capped by the token; public buckets at least READ."""
-    level = min(
-        actor.namespace_levels.get(bucket.namespace_id, Level.NONE),
-        actor.repo_ceiling("bucket", bucket.bucket_id, bucket.namespace),
-    )
-    return level if bucket.private else max(level, Level.READ)
-
-
 def visible_buckets(actor: Actor) -> QuerySet[Bucket]:
     """Buckets whose existence the actor may know; the list-side twin of `access_bucket`."""
-    readable = Q(private=False)
-    if actor.user is not None:
-        mine = Q(namespace_id__in=[pk for pk, level in actor.namespace_levels.items() if level >= Level.READ])
-        readable |= mine & _reached(actor) if actor.is_scoped else mine
-    return Bucket.objects.filter(readable).select_related("namespace")
-
-
-def _reached(actor: Actor) -> Q:
-    """What a fine-grained token lists."""
-    scopes = actor.token.scopes if actor.token else {}
-    reached = Q(namespace__name__in=list(scopes.get("namespaces", {})))
-    for key in scopes.get("repos", {}):
-        repo_type, _, repo_id = key.partition(":")
-        namespace, _, name = repo_id.partition("/")
-        if repo_type == "bucket":
-            reached |= Q(namespace__name=namespace, name=name)
-    return reached
+    return Bucket.objects.filter(visible_buckets_filter(actor)).select_related("namespace")
 
 
 def with_totals(buckets: QuerySet[Bucket]) -> QuerySet[Bucket]:

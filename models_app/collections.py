@@ -37,7 +37,8 @@ def access_collection(actor: Actor, namespace: str, slug: str, need: Level = Lev
 
 def check_collection(actor: Actor, collection: Collection, need: Level = Level.READ) -> Collection:
     """The same question about a collection already at hand."""
-    level = access.namespace_level(actor, collection.namespace, private=collection.private)
+    ceiling = actor.namespace_ceiling(collection.namespace)
+    level = access.level_within(actor, collection.namespace, ceiling, private=collection.private)
     if level < Level.READ:
         raise access.NotThere("Collection not found")
     if level < need:

@@ -15,7 +15,7 @@ from django.utils.text import slugify
 from accounts.models import Namespace
 from models_app.models.bucket import Bucket
 from models_app.models.repo import Repo
-from models_app.models.visibility import visible_in_namespace
+from models_app.models.visibility import visible_collections_filter
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
@@ -90,7 +90,7 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
 
     def visible_to(self, actor: Actor) -> CollectionQuerySet:
         """Collections the actor may know of; must agree with `collections.access_collection` (tested)."""
-        return self.filter(visible_in_namespace(actor))
+        return self.filter(visible_collections_filter(actor))
 
 
 class Collection(models.Model):

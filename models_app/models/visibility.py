@@ -1,4 +1,7 @@
-"""Which repos, and which things of a whole namespace, an actor may know of, as one query condition."""
+"""Which repos, buckets and collections an actor may know of, as one query condition each.
+
+They are the list-side twins of the gates; grids test that they agree.
+"""
 
 from __future__ import annotations
 
@@ -13,39 +16,50 @@ if TYPE_CHECKING:
 
 
 def visible_filter(actor: Actor) -> Q:
-    """The list-side twin of `access.access_repo(..., content=False)`; a grid tests that they agree."""
+    """Repos: the twin of `access.access_repo(..., content=False)`."""
     readable = Q(private=False)
     if actor.user is not None:
-        readable |= _private_part(actor)
+        readable |= _mine(actor) & _listed(actor)
     if actor.user is not None and actor.user.is_staff and actor.token is None:
         return readable
     return readable & Q(disabled_at__isnull=True)
 
 
-def visible_in_namespace(actor: Actor) -> Q:
-    """Collections and buckets, which belong to a namespace as a whole: the twin of
-    `access.namespace_level`."""
+def visible_buckets_filter(actor: Actor) -> Q:
+    """Buckets: the twin of `buckets.access_bucket`."""
+    public = Q(private=False)
+    return public if actor.user is None else public | _mine(actor) & _listed(actor, only="bucket")
+
+
+def visible_collections_filter(actor: Actor) -> Q:
+    """Collections, which a token reaches by their namespace: the twin of `collections.access_collection`."""
+    public = Q(private=False)
     if actor.user is None:
-        return Q(private=False)
-    mine = _mine(actor)
-    if actor.is_scoped and actor.token is not None:
-        mine &= Q(namespace__name__in=list(actor.token.scopes.get("namespaces", {})))
-    return Q(private=False) | mine
+        return public
+    return public | _mine(actor) & (_listed_namespaces(actor) if actor.is_scoped else Q())
 
 
 def _mine(actor: Actor) -> Q:
     return Q(namespace_id__in=[pk for pk, level in actor.namespace_levels.items() if level >= Level.READ])
 
 
-def _private_part(actor: Actor) -> Q:
-    """Private repos: the user must be in the namespace, and the token must reach the repo."""
-    mine = _mine(actor)
+def _listed_namespaces(actor: Actor) -> Q:
+    scopes = actor.token.scopes if actor.token else {}
+    return Q(namespace__name__in=list(scopes.get("namespaces", {})))
+
+
+def _listed(actor: Actor, only: str = "") -> Q:
+    """What the token reaches, where it lists that: whole namespaces, and what it names (`only` of one kind,
+    where the rows have no `repo_type`)."""
     if not actor.is_scoped or actor.token is None:
-        return mine
-    scopes = actor.token.scopes
-    reached = Q(namespace__name__in=list(scopes.get("namespaces", {})))
-    for key in scopes.get("repos", {}):
-        repo_type, _, repo_id = key.partition(":")
+        return Q()
+    reached = _listed_namespaces(actor)
+    for key in actor.token.scopes.get("repos", {}):
+        kind, _, repo_id = key.partition(":")
         namespace, _, name = repo_id.partition("/")
-        reached |= Q(repo_type=repo_type, namespace__name=namespace, name=name)
-    return mine & reached
+        named = Q(namespace__name=namespace, name=name)
+        if not only:
+            reached |= named & Q(repo_type=kind)
+        elif kind == only:
+            reached |= named
+    return reached
