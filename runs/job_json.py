@@ -13,7 +13,7 @@ from runs.flavors import Flavor
 from runs.job_specs import IMAGE
 from runs.labels import labels_of
 from runs.models import Run
-from training.recipe import RecipeError, dump_recipe, parse_recipe
+from runs.recipe_text import recipe_text
 
 
 def job_json(run: Run) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def job_json(run: Run) -> dict[str, Any]:
         "dockerImage": IMAGE,
         "command": ["tuneyard", "finetune", "recipe.yaml"],
         "arguments": [],
-        "environment": {"RECIPE": _recipe_text(run), **({"TARGET": target} if target else {})},
+        "environment": {"RECIPE": recipe_text(run), **({"TARGET": target} if target else {})},
         "secrets": {},
         "volumes": [],
         "flavor": run.flavor,
@@ -92,10 +92,3 @@ def _seconds(start: datetime, end: datetime) -> int:
 
 def _time(moment: datetime | None) -> str | None:
     return wire_time(moment) if moment else None
-
-
-def _recipe_text(run: Run) -> str:
-    try:
-        return dump_recipe(parse_recipe(run.recipe))
-    except RecipeError:  # written by an older release: shown as it was kept
-        return "\n".join(f"{name}: {value}" for name, value in run.recipe.items())

@@ -43,7 +43,8 @@ from runs.progress import (
     series,
     state_tag,
 )
-from training.recipe import RecipeError, dump_recipe, parse_recipe
+from runs.recipe_text import recipe_text
+from training.recipe import RecipeError
 
 PAGE_SIZE = 30
 STOP_POLLING = 286
@@ -124,7 +125,7 @@ def run(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
         "section": "runs",
         "curves": CURVES,
         "rows": epoch_rows(found),
-        "recipe": _recipe_text(found),
+        "recipe": recipe_text(found),
     }
     return render(request, "runs/run.html", context)
 
@@ -139,13 +140,6 @@ def _live_context(request: HubRequest, run: Run) -> dict[str, Any]:
         "may_write": run_level(request.actor, run) >= Level.WRITE,
         "may_retry": run.stage in (Stage.ERROR, Stage.CANCELED) and run.target_repo_id is not None,
     }
-
-
-def _recipe_text(run: Run) -> str:
-    try:
-        return dump_recipe(parse_recipe(run.recipe))
-    except RecipeError:  # written by an older release: shown as it was kept
-        return "\n".join(f"{name}: {value}" for name, value in run.recipe.items())
 
 
 @require_safe
