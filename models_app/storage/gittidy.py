@@ -10,8 +10,9 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ MAX_LOOSE = 400
 MAX_PACKS = 20
 MAX_LOOSE_REFS = 100
 _SECONDS = 300
+# The index follows its pack within a moment, but a pack keeps the age it had where it was made.
+_HEADLESS_SECONDS = 3 * 86_400
 
 
 class TidyFailed(Exception):
@@ -60,7 +63,18 @@ def tidy(path: Path, *, keep_days: int = KEEP_DAYS) -> bool:
         # Objects that nothing leads to leave the packs for files of their own, where each keeps its age.
         _git(path, "repack", "-A", "-d", "-l", "-q", f"--unpack-unreachable={age}")
         _git(path, "prune", f"--expire={age}")
+        _drop_headless_packs(path / "objects" / "pack")
     return True
+
+
+def _drop_headless_packs(folder: Path) -> None:
+    """Remove packs without an index, which git never looks at: whoever put them there was killed between the
+    two."""
+    before = time.time() - _HEADLESS_SECONDS
+    for pack in folder.glob("pack-*.*"):
+        with suppress(FileNotFoundError):
+            if not pack.with_suffix(".idx").exists() and pack.stat().st_mtime < before:
+                pack.unlink()
 
 
 def pack_refs(path: Path) -> bool:

@@ -148,3 +148,18 @@ def test_a_repository_that_git_cannot_read_is_told_of(
     monkeypatch.setattr(gittidy, "_SECONDS", 0.000001)
     with pytest.raises(TidyFailed, match="took more than"):
         tidy(store.path)
+
+
+def test_a_pack_without_its_index_goes_after_days(store: GitStore) -> None:
+    """A push was killed while it moved its objects here."""
+    oid = grow(store, 2)
+    folder = store.path / "objects" / "pack"
+    for name, days in (("old.pack", 4), ("old.rev", 4), ("young.pack", 1)):
+        file = folder / f"pack-{name}"
+        file.write_bytes(b"x")
+        os.utime(file, (time.time() - days * 86_400,) * 2)
+    assert tidy(store.path)
+    assert not list(folder.glob("pack-old.*"))
+    assert (folder / "pack-young.pack").exists()
+    assert len(list(folder.glob("*.idx"))) == 1
+    assert GitStore(store.path).resolve("main") == oid
