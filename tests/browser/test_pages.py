@@ -49,6 +49,7 @@ ANONYMOUS = (
     "/{model}/blob/main/README.md",
     "/{model}/blob/main/config.json",
     "/{model}/commits/main",
+    "/{model}/commit/main",
     "/datasets/{data}",
     "/datasets/{data}/tree/main/train",
     "/datasets/{data}/blob/main/train/0/a.png",
