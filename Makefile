@@ -9,7 +9,7 @@ PY = .venv/bin/python
 ROOMS = hub accounts models_app runs training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check fix types migrations bench clean
+.PHONY: help setup up demo test postgres check fix types migrations bench clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ demo: setup ## load the demo into a running hub (HF_ENDPOINT and HF_TOKEN say wh
 test: setup ## run every test, browser stories included (ARGS="tests/accounts -x" for some)
 	@$(PY) -m tests.browser_at_hand
 	@$(PY) -m pytest -n $(JOBS) --dist loadfile -q -rs $(ARGS)
+
+postgres: setup ## the tests on a PostgreSQL of their own (ARGS="tests/runs" for some)
+	@$(PY) -m tests.postgres_server $(PY) -m pytest -n $(JOBS) --dist loadfile -q -rs \
+	    $(or $(ARGS),tests/accounts tests/models_app tests/runs tests/hub tests/fuzz tests/property tests/postgres)
 
 check: setup ## what is true without running anything: style, format, types, walls, migrations
 	@status=0; \

@@ -150,9 +150,13 @@ def _dying_with_us() -> dict[str, Callable[[], None]]:
 
 
 def main() -> int:
-    with postgres_server(durable=False) as server:
-        environment = os.environ | {"HUB_DATABASE_URL": server.url()}
-        return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
+    try:
+        with postgres_server(durable=False) as server:
+            environment = os.environ | {"HUB_DATABASE_URL": server.url()}
+            return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
+    except NoPostgres as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -49,7 +49,9 @@ def test_lists_are_searched_filtered_sorted_and_paged(hub: LiveHub, unique: str)
         repo_id = api.create_repo(f"{unique}-{number}").repo_id
         card = CARD.format(unique, number % 2).encode()
         api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=repo_id)
-    api.like(f"alice/{unique}-3")
+    like = f"{hub.url}/api/models/alice/{unique}-3/like"
+    headers = {"Authorization": f"Bearer {hub.tokens['alice']}"}
+    urllib.request.urlopen(urllib.request.Request(like, headers=headers, method="POST")).close()
     names = [f"alice/{unique}-{number}" for number in range(5)]
     assert {one.id for one in api.list_models(search=f"{unique} quiet")} == set(names)
     assert {one.id for one in api.list_models(filter=[f"t-{unique}", "even-1"])} == {names[1], names[3]}
