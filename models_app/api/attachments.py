@@ -17,11 +17,12 @@ from models_app.actions.attachments import (
     file_name,
     save_attachment,
 )
-from models_app.api.wire import HubAPIView, RateLimited, WireError, error_response, public_url, upload_stream
+from models_app.api.ranges import asked_span, outside
+from models_app.api.resolve import unchanged
+from models_app.api.wire import HubAPIView, RateLimited, WireError, public_url, upload_stream
 from models_app.models import Attachment
 
 _NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.[a-z0-9]{3,4}")
-_RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 
 
 class Uploads(HubAPIView):
@@ -52,7 +53,7 @@ class Attached(HubAPIView):
         if row is None or file_name(row) != name:
             raise WireError(404, "There is no such attachment.")
         headers = _headers(row, name)
-        if request.headers.get("If-None-Match", "") == headers["ETag"]:
+        if unchanged(request, row.uuid.hex):
             return HttpResponse(status=304, headers=headers)
         return _sliced(request, row, name, headers)
 
@@ -66,28 +67,19 @@ def _headers(row: Attachment, name: str) -> dict[str, str]:
         "Content-Disposition": f'inline; filename="{name}"',
         "Cache-Control": "public, max-age=31536000, immutable",
         "ETag": f'"{row.uuid.hex}"',
-        "Accept-Ranges": "bytes",
     }
 
 
 def _sliced(request: Request, row: Attachment, name: str, headers: dict[str, str]) -> HttpResponseBase:
     """The file, or the one range of it that is asked for: films are played that way."""
-    found = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
-    start, stop, status = 0, row.size, 200
-    if found and request.method == "GET" and not (found[2] and int(found[2]) < int(found[1])):
-        start, status = int(found[1]), 206
-        stop = min(int(found[2]) + 1, row.size) if found[2] else row.size
-        if start >= stop:
-            refused = error_response(416, f"The range asked for lies outside the file of {row.size} bytes.")
-            refused["Content-Range"] = f"bytes */{row.size}"
-            return refused
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{row.size}"
-    headers["Content-Length"] = str(stop - start)
+    span = asked_span(request, row.size, row.uuid.hex)
+    if span.is_outside:
+        return outside(row.size)
     try:
-        pieces = attachment_store().read(name, start, stop)
+        pieces = attachment_store().read(name, span.start, span.stop)
     except FileNotFoundError:
         raise WireError(404, "There is no such attachment.") from None
-    return StreamingHttpResponse(pieces, status=status, headers=headers)
+    return StreamingHttpResponse(pieces, status=span.status, headers=headers | span.headers)
 
 
 urlpatterns: list[URLPattern] = [

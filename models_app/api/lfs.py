@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -17,10 +16,10 @@ from models_app.actions import uploads
 from models_app.api import lfs_locks, lfs_parts
 from models_app.api.lfs_links import LINK_SECONDS, check_sender, link_to, mint, read_link
 from models_app.api.lfs_view import MEDIA_TYPE, LfsView
+from models_app.api.ranges import asked_span, outside
 from models_app.api.wire import (
     HubAPIView,
     WireError,
-    error_response,
     json_object,
     public_url,
     upload_stream,
@@ -32,7 +31,6 @@ from models_app.storage.lfs import Pointer
 
 _MAX_OBJECTS = 1000
 _BATCH_BYTES = 1024**2
-_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 
 class Batch(LfsView):
@@ -158,19 +156,12 @@ class Objects(UploadAPIView):
         large = large_file_of(link.repo, link.pointer)
         if large is None:
             raise WireError(404, "This repo has no such object.")
-        start, stop, is_part = _asked_range(request, link.pointer.size)
-        if start >= stop and is_part:
-            headers = {"Content-Range": f"bytes */{link.pointer.size}"}
-            return error_response(416, f"The object has {link.pointer.size} bytes.", headers=headers)
-        response = StreamingHttpResponse(
-            stream_large_file(large, start, stop), content_type="application/octet-stream"
-        )
-        response["Content-Length"] = str(stop - start)
-        response["Accept-Ranges"] = "bytes"
-        if is_part:
-            response.status_code = 206
-            response["Content-Range"] = f"bytes {start}-{stop - 1}/{link.pointer.size}"
-        return response
+        span = asked_span(request, link.pointer.size)
+        if span.is_outside:
+            return outside(link.pointer.size)
+        pieces = stream_large_file(large, span.start, span.stop)
+        headers = {"Content-Type": "application/octet-stream", **span.headers}
+        return StreamingHttpResponse(pieces, status=span.status, headers=headers)
 
 
 class Verify(HubAPIView):
@@ -186,14 +177,6 @@ class Verify(HubAPIView):
         except uploads.MissingObject as error:
             raise WireError(404, error.message) from error
         return JsonResponse({})
-
-
-def _asked_range(request: HttpRequest, size: int) -> tuple[int, int, bool]:
-    """Start, end (exclusive), and whether a part was asked for; git-lfs resumes with `bytes=N-`."""
-    found = _RANGE.fullmatch(request.headers.get("Range", ""))
-    if found is None:
-        return 0, size, False
-    return int(found[1]), min(int(found[2]) + 1, size) if found[2] else size, True
 
 
 def _below_repos() -> Iterator[URLPattern]:

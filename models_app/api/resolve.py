@@ -9,8 +9,8 @@ from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from rest_framework.request import Request
 
 from models_app.api.counting import count_request
+from models_app.api.ranges import asked_span, outside
 from models_app.api.repo_view import RepoAPIView
-from models_app.api.wire import error_response
 from models_app.api.xet_download import read_token_path, xet_headers
 from models_app.content.filetypes import served_type
 from models_app.files import git_store, large_file_of, stream_large_file
@@ -18,7 +18,6 @@ from models_app.models import LargeFile
 from models_app.storage.errors import EntryNotFound
 from models_app.storage.gitstore import Entry, GitStore
 
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 # A user's file is shown on the hub's own origin: it gets no script, no form, no frame, no network.
 SANDBOX = "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'"
 
@@ -101,54 +100,21 @@ def disposition(kind: str, path: str) -> str:
 
 def unchanged(request: Request, etag: str) -> bool:
     """Whether the caller has just this content already."""
-    known = request.headers.get("If-None-Match", "")
-    return (
-        any(tag.strip().removeprefix("W/") in (f'"{etag}"', "*") for tag in known.split(","))
-        if known
-        else False
-    )
-
-
-def _has_range(request: Request, entry: Entry) -> bool:
-    """Whether a single, well-formed range is asked for (others may be ignored, RFC 9110 section 14.2)."""
-    found = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
-    if request.method != "GET" or found is None or not (found[1] or found[2]):
-        return False
-    if found[1] and found[2] and int(found[1]) > int(found[2]):
-        return False
-    condition = request.headers.get("If-Range")
-    return condition is None or condition.strip() == f'"{entry.etag}"'
-
-
-def _asked_range(request: Request, entry: Entry) -> tuple[int, int] | None:
-    """Start and end (exclusive) of what to send, the whole file by default; None when it lies outside."""
-    if not _has_range(request, entry):
-        return 0, entry.size
-    found = _RANGE.fullmatch(request.headers["Range"].replace(" ", ""))
-    first, last = (found[1], found[2]) if found else ("", "")
-    if not first:
-        start, stop = max(0, entry.size - int(last)), entry.size
-    else:
-        start, stop = int(first), min(int(last) + 1, entry.size) if last else entry.size
-    return (start, stop) if start < stop else None
+    known = request.headers.get("If-None-Match", "").split(",")
+    return any(tag.strip().removeprefix("W/") in (f'"{etag}"', "*") for tag in known)
 
 
 def ranged(
     request: Request, entry: Entry, content: bytes | LargeFile, headers: dict[str, str]
 ) -> HttpResponseBase:
     """The part of the content that is asked for: 200, 206, or 416 outside it; no body for HEAD."""
-    asked = _asked_range(request, entry)
-    if asked is None:
-        error = error_response(416, f"The range asked for lies outside the file of {entry.size} bytes.")
-        error["Content-Range"] = f"bytes */{entry.size}"
-        return error
-    start, stop = asked
-    status = 206 if _has_range(request, entry) else 200
-    if status == 206:
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{entry.size}"
-    headers["Content-Length"] = str(stop - start)
+    span = asked_span(request, entry.size, entry.etag)
+    if span.is_outside:
+        return outside(entry.size)
+    headers = headers | span.headers
     if request.method == "HEAD":
-        return HttpResponse(b"", status=status, headers=headers)
+        return HttpResponse(b"", status=span.status, headers=headers)
     if isinstance(content, bytes):
-        return HttpResponse(content[start:stop], status=status, headers=headers)
-    return StreamingHttpResponse(stream_large_file(content, start, stop), status=status, headers=headers)
+        return HttpResponse(content[span.start : span.stop], status=span.status, headers=headers)
+    pieces = stream_large_file(content, span.start, span.stop)
+    return StreamingHttpResponse(pieces, status=span.status, headers=headers)

@@ -18,7 +18,8 @@ from django.urls import path
 
 from accounts.auth import bearer_text
 from models_app.actions.dedup import lookup_of_chunk, lookup_of_latest
-from models_app.api.wire import HubAPIView, WireError, error_response, public_url
+from models_app.api.ranges import outside
+from models_app.api.wire import HubAPIView, WireError, public_url
 from models_app.api.xet import CAS, TICKET_SECONDS, read_ticket
 from models_app.api.xet_links import Linker, asked_range, linker
 from models_app.files import reconstruction_of
@@ -61,9 +62,7 @@ class Reconstructions(HubAPIView):
             raise WireError(404, "No file of this repo has that Xet hash.")
         start, stop = asked_range(request, file.size)
         if start >= stop and (file.size or "Range" in request.headers):
-            headers = {"Content-Range": f"bytes */{file.size}"}
-            message = f"The range asked for lies outside the file of {file.size} bytes."
-            return error_response(416, message, headers=headers)
+            return outside(file.size)
         plan = reconstruction_of(file, start, stop)
         response = JsonResponse(answer(plan, linker(actor, place, generation)))
         response["Cache-Control"] = "no-store"
