@@ -7,11 +7,10 @@ from rest_framework.request import Request
 
 from accounts.actor import Level
 from models_app.api.bucket_view import BucketAPIView, storable
-from models_app.api.resolve import SANDBOX, disposition, ranged, unchanged
+from models_app.api.resolve import content_headers, ranged, unchanged
 from models_app.api.wire import public_url
 from models_app.api.xet import connection, mint_ticket
-from models_app.content.filetypes import served_type
-from models_app.models import Bucket, BucketFile
+from models_app.models import BucketFile
 from models_app.storage.errors import EntryNotFound
 from models_app.storage.gitstore import Entry
 from models_app.storage.lfs import Pointer
@@ -38,27 +37,12 @@ class BucketResolve(BucketAPIView):
             raise EntryNotFound("Entry not found")
         pointer = Pointer(row.file.sha256, row.file.size)
         entry = Entry("file", row.path, "", row.file.size, pointer)
-        headers = _file_headers(request, bucket, row)
+        token_url = public_url(f"/api/buckets/{bucket.bucket_id}/xet-read-token")
+        # The sender's own content type is only told: what is served as what, the name decides, as in repos.
+        headers = content_headers(request, entry) | {
+            "X-Xet-Hash": row.file.xet_hash,
+            "Link": f'<{token_url}>; rel="xet-auth"',
+        }
         if unchanged(request, entry.etag):
             return HttpResponse(status=304, headers=headers)
         return ranged(request, entry, row.file, headers)
-
-
-def _file_headers(request: Request, bucket: Bucket, row: BucketFile) -> dict[str, str]:
-    # The sender's own content type is only told: what is served as what, the name decides, as in repos.
-    content_type = served_type(row.path, None)
-    attached = "download" in request.GET or content_type == "application/octet-stream"
-    token_url = public_url(f"/api/buckets/{bucket.bucket_id}/xet-read-token")
-    return {
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": SANDBOX,
-        "Cache-Control": "private, no-cache",
-        "ETag": f'"{row.file.sha256}"',
-        "Accept-Ranges": "bytes",
-        "Content-Type": content_type,
-        "Content-Disposition": disposition("attachment" if attached else "inline", row.path),
-        "X-Linked-Etag": f'"{row.file.sha256}"',
-        "X-Linked-Size": str(row.file.size),
-        "X-Xet-Hash": row.file.xet_hash,
-        "Link": f'<{token_url}>; rel="xet-auth"',
-    }

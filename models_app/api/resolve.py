@@ -37,7 +37,8 @@ class Resolve(RepoAPIView):
         else:
             content = store.blob(entry.oid)
         count_request(request, self.actor, repo, store, oid, path)
-        headers = _file_headers(request, oid, entry, content)
+        sample = content[:512] if isinstance(content, bytes) else None
+        headers = {"X-Repo-Commit": oid, **content_headers(request, entry, sample)}
         if isinstance(content, LargeFile):
             headers |= xet_headers(read_token_path(words["kind"], repo, oid), content)
         if unchanged(request, entry.etag):
@@ -52,7 +53,12 @@ class Raw(RepoAPIView):
         store = git_store(self.repo(content=True))
         oid, entry = find_file(store, revision, path)
         data = store.blob(entry.oid)
-        headers = {**_common_headers(oid), "ETag": f'"{entry.oid}"', "Content-Length": str(len(data))}
+        headers = {
+            **_common_headers(),
+            "X-Repo-Commit": oid,
+            "ETag": f'"{entry.oid}"',
+            "Content-Length": str(len(data)),
+        }
         return HttpResponse(data, content_type="text/plain; charset=utf-8", headers=headers)
 
 
@@ -66,20 +72,20 @@ def find_file(store: GitStore, revision: str, path: str) -> tuple[str, Entry]:
     return oid, entry
 
 
-def _common_headers(oid: str) -> dict[str, str]:
+def _common_headers() -> dict[str, str]:
     return {
-        "X-Repo-Commit": oid,
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": SANDBOX,
         "Cache-Control": "private, no-cache",
     }
 
 
-def _file_headers(request: Request, oid: str, entry: Entry, content: bytes | LargeFile) -> dict[str, str]:
-    content_type = served_type(entry.path, content[:512] if isinstance(content, bytes) else None)
+def content_headers(request: Request, entry: Entry, sample: bytes | None = None) -> dict[str, str]:
+    """What goes with the content of a file; `sample`, its first bytes, helps to tell its type."""
+    content_type = served_type(entry.path, sample)
     attached = "download" in request.GET or content_type == "application/octet-stream"
     headers = {
-        **_common_headers(oid),
+        **_common_headers(),
         "ETag": f'"{entry.etag}"',
         "Accept-Ranges": "bytes",
         "Content-Type": content_type,
