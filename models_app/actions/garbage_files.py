@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -111,7 +111,10 @@ def drop_large_files(sweep: Sweep) -> None:
 def _drop_files(sweep: Sweep, pks: Sequence[int]) -> None:
     """Look again under the lock, then remove; one short transaction."""
     with transaction.atomic():
-        files = LargeFile.objects.filter(pk__in=pks) if sweep.dry_run else _unreferenced(pks)
+        files = LargeFile.objects.filter(pk__in=pks)
+        if not sweep.dry_run:
+            # Locked by one statement and looked at by the next: an upload may have ended within the first.
+            files = _unreferenced(list(_lockable(pks)))
         sizes = dict(files.values_list("pk", "size"))
         sweep.report.large_files_dropped += len(sizes)
         sweep.report.large_file_bytes += sum(sizes.values())
@@ -127,12 +130,15 @@ def _owners() -> list[tuple[type[Model], str]]:
     return [(one.related_model, one.field.name) for one in relations if one.on_delete is PROTECT]
 
 
-def _unreferenced(pks: Iterable[int] | None = None) -> QuerySet[LargeFile]:
-    """Files without any owner; given keys: those of them, locked (what an upload has locked is left
-    alone)."""
-    files = LargeFile.objects.all()
-    if pks is not None:
-        files = files.select_for_update(skip_locked=True).filter(pk__in=list(pks))
+def _lockable(pks: Sequence[int]) -> QuerySet[LargeFile, int]:
+    """Of these files those that nobody has locked, locked: what an upload is giving is left alone."""
+    rows = LargeFile.objects.select_for_update(skip_locked=True).filter(pk__in=list(pks))
+    return rows.values_list("pk", flat=True)
+
+
+def _unreferenced(pks: Sequence[int] | None = None) -> QuerySet[LargeFile]:
+    """Files without any owner; given keys: those of them."""
+    files = LargeFile.objects.all() if pks is None else LargeFile.objects.filter(pk__in=list(pks))
     for table, name in _owners():
         files = files.filter(~Exists(table._default_manager.filter(**{name: OuterRef("pk")})))
     return files
