@@ -85,8 +85,6 @@ def check_path(path: str, *, in_git: bool = True) -> str:
         raise BadPath(path, f"it lies more than {MAX_DEPTH} folders deep")
     if path.startswith("/"):
         raise BadPath(path, "it must be relative to the top of the repo")
-    if "\\" in path:
-        raise BadPath(path, "it must not contain a backslash")
     if not path.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in path):
         raise BadPath(path, "it must not contain control characters")
     for segment in path.split("/"):
@@ -105,5 +103,6 @@ def _check_segment(path: str, segment: str, in_git: bool) -> None:
     if not segment.isprintable():
         # macOS ignores these invisible format characters when it compares names.
         visible = "".join(letter for letter in segment if unicodedata.category(letter) != "Cf")
-    if in_git and _GIT_ALIASES.fullmatch(visible):
+    # Windows reads a backslash as a border between folders; the clients there refuse what leads astray.
+    if in_git and any(_GIT_ALIASES.fullmatch(part) for part in visible.split("\\")):
         raise BadPath(path, "'.git' is reserved for git itself")

@@ -160,3 +160,4 @@ def test_a_proxys_request_id_is_kept_unless_it_could_forge_a_log_line(client: Cl
     given = "Root=1-67891233-abcdef"
     assert client.get("/page", headers={"x-request-id": given})["X-Request-Id"] == given
     assert client.get("/page", headers={"x-request-id": "a b\tc d e f"})["X-Request-Id"] != "a b\tc d e f"
+    assert client.get("/page", headers={"x-amzn-trace-id": given})["X-Request-Id"] == given  # a client's own

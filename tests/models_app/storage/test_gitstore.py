@@ -158,7 +158,7 @@ def test_a_file_in_the_way_of_a_folder_is_a_conflict(store: GitStore) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a\\b", "a\nb", "a\x00b", ".git/config", "a/.GIT/x",
+    ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a\\.git\\b", "a\nb", "a\x00b", ".git/config", "a/.GIT/x",
      ".git ", ".Git.", "git~1", ".g\u200cit", "x" * 256, "/".join(["y" * 200] * 21), "a/", "\ud800",
      ".git::$INDEX_ALLOCATION"],
 )  # fmt: skip
