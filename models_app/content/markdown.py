@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape
 from urllib.parse import quote, unquote, urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
@@ -20,6 +21,8 @@ from pygments.token import STANDARD_TYPES
 from models_app.content.highlight import highlight_as
 
 MAX_MARKDOWN_CHARS = 128 * 1024
+# Of all its blocks together.
+MAX_HIGHLIGHT_CHARS = 32 * 1024
 ID_PREFIX = "user-content-"
 _CUT = "\n\n*The rest of this document is too long to show here; open the file to read it.*\n"
 _TAG_NAMES = """
@@ -66,7 +69,19 @@ def render_markdown(text: str, repo_path: str = "", revision: str = "main") -> s
     """
     if len(text) > MAX_MARKDOWN_CHARS:
         text = text[:MAX_MARKDOWN_CHARS] + _CUT
-    return sanitize_html(_parser().render(text), _rewriter(repo_path, revision))
+    parser, env = _parser(), {}
+    tokens = parser.parse(text, env)
+    _spare_code(tokens)
+    return sanitize_html(parser.renderer.render(tokens, parser.options, env), _rewriter(repo_path, revision))
+
+
+def _spare_code(tokens: Sequence[Token]) -> None:
+    """Leave code plain once there has been as much of it as is coloured in one document."""
+    left = MAX_HIGHLIGHT_CHARS
+    for token in tokens:
+        if token.type == "fence":
+            left -= len(token.content)
+            token.info = token.info if left >= 0 else ""
 
 
 def sanitize_html(html: str, rewrite: Callable[[str, str, str], str | None]) -> str:

@@ -42,6 +42,8 @@ def test_headings_have_anchors_that_contents_lists_reach() -> None:
 
 def test_code_is_highlighted_and_unknown_languages_stay_plain() -> None:
     assert '<span class="k">def</span>' in html("```python\ndef f(): pass\n```")
+    block = "```python\ndef f(): pass\n" + "#\n" * 10_000 + "```\n\n"
+    assert html(block * 3).count('<span class="k">def</span>') == 1
     assert html("```nonsense\n<b>\n```") == "<pre><code>&lt;b&gt;\n</code></pre>\n"
 
 
