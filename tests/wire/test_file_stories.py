@@ -133,7 +133,7 @@ def test_a_backslash_is_a_letter_like_others(hub: LiveHub, repo_id: str, tmp_pat
         assert path in api.list_repo_files(repo_id)
     got = api.hf_hub_download(repo_id, "a\\b.txt", local_dir=tmp_path)
     assert Path(got).read_bytes() == b"not outside"
-    with pytest.raises(ValueError, match="'..' path segment"):  # so says the client
+    with pytest.raises(ValueError, match="path segment"):  # so says the client
         api.hf_hub_download(repo_id, "folder/..\\..\\file", local_dir=tmp_path)
 
 
