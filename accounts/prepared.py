@@ -20,8 +20,8 @@ class Prepared(Generic[M]):
     """`build(*values)` for a queryset that ends up as the same SQL whatever the values.
 
     `stand_ins` are values of the same types that mean nothing else; they are only compiled. The queryset
-    selects whole rows (with `select_related` as it likes) and hands the values to the database unchanged;
-    ValueError where it does not.
+    selects rows (with `select_related` and `defer` as it likes) and hands the values to the database
+    unchanged; ValueError where it does not.
     """
 
     def __init__(self, build: Callable[..., models.QuerySet[M]], *stand_ins: str | int) -> None:

@@ -23,11 +23,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actor import Level
-from models_app.access import Refusal
+from models_app.access import Refusal, check_repo
 from models_app.models import RepoType
 from models_app.views.lists import page_of
 from models_app.views.repo import TRAINABLE_TASKS
-from models_app.views.support import HubRequest, PageView, check_content, page, repo_page
+from models_app.views.support import HubRequest, PageView, page, repo_page
 from runs import actions
 from runs.access import access_run, run_level
 from runs.forms import FinetuneForm
@@ -56,7 +56,7 @@ STOP_POLLING = 286
 def new_run(request: HubRequest, namespace: str, name: str) -> HttpResponse:
     """The fine-tune form of a model; a good one starts the run and leads to its page."""
     base = repo_page(request, RepoType.MODEL, namespace, name)
-    check_content(request.actor, base)
+    check_repo(request.actor, base)
     if request.method != "POST":
         form = FinetuneForm(request.actor, base, wanted=request.GET.dict())
         return render(request, "runs/finetune.html", _form_context(base, form))

@@ -67,12 +67,13 @@ class RepoList(HubAPIView):
 
 def _listed(request: Request, repo_type: str) -> Collection[str]:
     """The properties of an item by the flags of the query."""
-    flags = {
-        name: flag(request.GET.get(word))
-        for name, word in (("full", "full"), ("card_data", "cardData"), ("config", "config"))
-    }
-    uses = any(request.GET.get(name) for name in ("models", "datasets", "linked"))
-    return list_properties(repo_type, uses=uses, **flags)
+    return list_properties(
+        repo_type,
+        full=flag(request.GET.get("full")),
+        card_data=flag(request.GET.get("cardData")),
+        config=flag(request.GET.get("config")),
+        uses=any(request.GET.get(name) for name in ("models", "datasets", "linked")),
+    )
 
 
 def _filtered(request: Request, repos: RepoQuerySet, repo_type: str) -> RepoQuerySet:

@@ -36,7 +36,7 @@ def info_properties(repo_type: str, expand: Collection[str]) -> Collection[str]:
 
 
 def list_properties(
-    repo_type: str, *, full: bool, card_data: bool, config: bool, uses: bool = False
+    repo_type: str, *, full: bool, card_data: bool, config: bool, uses: bool
 ) -> Collection[str]:
     """What an item of `GET /api/{T}` tells by these flags; `uses`: a space's models, datasets."""
     wanted = [*(FULL if full else BRIEF)[repo_type]]

@@ -11,13 +11,14 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from models_app.access import check_repo
 from models_app.content.highlight import highlight
 from models_app.files import git_store
 from models_app.models import Repo
 from models_app.storage.errors import EntryNotFound, RevisionNotFound
 from models_app.storage.gitstore import Entry, GitStore
 from models_app.views.repo import repo_context
-from models_app.views.support import HubRequest, check_content, page, repo_page
+from models_app.views.support import HubRequest, page, repo_page
 
 MAX_ENTRIES = 1000
 MAX_TEXT_BYTES = 512 * 1024
@@ -111,7 +112,7 @@ def file(request: HubRequest, repo_type: str, namespace: str, name: str, rest: s
     entry = store.entry(place.oid, place.path)
     if entry is None or not entry.is_file or not place.path:
         raise Http404
-    check_content(request.actor, repo)
+    check_repo(request.actor, repo)
     context = repo_context(request, repo, tab="files") | {
         "place": place,
         "entry": entry,

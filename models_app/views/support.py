@@ -21,7 +21,6 @@ from models_app.access import (
     RepoGated,
     RepoNotFound,
     access_repo,
-    check_repo,
 )
 from models_app.models import Repo
 from models_app.redirects import moved_path, moved_repo
@@ -89,11 +88,6 @@ def repo_page(
         if moved is None:
             raise
         raise RepoMoved(moved) from None
-
-
-def check_content(actor: Actor, repo: Repo) -> None:
-    """Refuse the content of a gated repo to whom the gate keeps out."""
-    check_repo(actor, repo)
 
 
 def writable_namespaces(actor: Actor) -> list[str]:
