@@ -199,8 +199,14 @@ class _Reader:
 
     def _tables(self) -> list[tuple[str, bytes]]:
         names = [path for path in self.facts.paths if path.rsplit("/", 1)[-1] == "metadata.csv"][:10]
-        tables = ((name, self._bytes(name, previews.MAX_TABLE_BYTES)) for name in names)
-        return [(name, content) for name, content in tables if content is not None]
+        left = previews.MAX_TABLE_BYTES  # for all of them together: they are in memory at once
+        found: list[tuple[str, bytes]] = []
+        for name in names:
+            content = self._bytes(name, left)
+            if content is not None:
+                left -= len(content)
+                found.append((name, content))
+        return found
 
     def _url(self, path: str) -> str:
         return f"{self.repo.get_absolute_url()}/resolve/{self.facts.oid}/{quote(path)}"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import nh3
@@ -69,7 +70,8 @@ def render_markdown(text: str, repo_path: str = "", revision: str = "main") -> s
     """
     if len(text) > MAX_MARKDOWN_CHARS:
         text = text[:MAX_MARKDOWN_CHARS] + _CUT
-    parser, env = _parser(), {}
+    parser = _parser()
+    env: dict[str, Any] = {}
     tokens = parser.parse(text, env)
     _spare_code(tokens)
     return sanitize_html(parser.renderer.render(tokens, parser.options, env), _rewriter(repo_path, revision))

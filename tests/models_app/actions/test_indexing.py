@@ -16,7 +16,7 @@ from django.core.management import call_command
 from pyarrow import parquet
 
 from accounts.models import User
-from models_app.actions import commits
+from models_app.actions import commits, index_reading
 from models_app.actions.indexing import index_revision
 from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo, RepoCard
 from models_app.proofs import sign_result
@@ -311,3 +311,14 @@ def test_reindex_rebuilds_everything_from_git(alice: User) -> None:
     assert "timm" in tags(repo)
     assert EvalResult.objects.get().verified
     assert Repo.objects.get(pk=repo.pk).head_oid == expected["oid"]
+
+
+def test_the_tables_of_a_data_set_share_one_bound(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_reading.previews, "MAX_TABLE_BYTES", 50)
+    repo = repo_of(alice, "digits", repo_type="dataset")
+    table = "file_name,label\na.png,cat\n"
+    card = push(
+        alice, repo, AddFile("a/metadata.csv", table.encode()), AddFile("b/metadata.csv", table.encode())
+    )
+    assert card.preview["splits"] == [{"name": "train", "rows": 1}]
+    assert any("b/metadata.csv is larger" in problem for problem in card.preview["problems"])
