@@ -108,10 +108,11 @@ _DATABASE_WORDS = (
 )
 
 
-def env_database(name: str, default: dict[str, object]) -> dict[str, object]:
+def env_database(name: str, default: dict[str, object], connections: int = 20) -> dict[str, object]:
     """A Django DATABASES entry from a `postgres://user:pass@host:port/name?sslmode=…` URL, or the default.
 
-    `?host=/folder` names a Unix socket's. ImproperlyConfigured for another scheme, no name, or words unknown.
+    `connections` is how many a process has at most; `?host=/folder` names a Unix socket's. ImproperlyConfigured
+    for another scheme, no name, or words unknown.
     """
     value = os.environ.get(name)
     if not value:
@@ -136,13 +137,12 @@ def env_database(name: str, default: dict[str, object]) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         # One empty question for each connection taken: the server may have been started anew meanwhile.
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**words, "pool": _pool()},
+        "OPTIONS": {**words, "pool": _pool(connections)},
     }
 
 
-def _pool() -> dict[str, object]:
+def _pool(most: int) -> dict[str, object]:
     """Many threads wait for clients, few ask the database: they share connections (hub/waiting.py)."""
-    most = env_int("HUB_DATABASE_CONNECTIONS", 20)
     if most < 1:
         raise ImproperlyConfigured(f"HUB_DATABASE_CONNECTIONS must be 1 at least, got {most}")
     return {"min_size": 1, "max_size": most, "timeout": _POOL_SECONDS}

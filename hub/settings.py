@@ -36,6 +36,7 @@ DATABASES = {
                 ),
             },
         },
+        env_int("HUB_DATABASE_CONNECTIONS", 20),
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

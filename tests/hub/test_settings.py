@@ -57,8 +57,7 @@ class TestEnvironment:
 
     def test_what_a_database_url_says_beside_the_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HUB_X", "postgres://hub@/tuneyard?host=%2Frun%2FPostgres&sslmode=verify-full")
-        monkeypatch.setenv("HUB_DATABASE_CONNECTIONS", "7")
-        made: Any = env_database("HUB_X", {})
+        made: Any = env_database("HUB_X", {}, 7)
         assert (made["HOST"], made["PORT"], made["OPTIONS"]["sslmode"]) == (
             "/run/Postgres",
             "",
@@ -73,9 +72,8 @@ class TestEnvironment:
             with pytest.raises(ImproperlyConfigured, match=problem):
                 env_database("HUB_X", {})
         monkeypatch.setenv("HUB_X", "postgres://hub@db/x")
-        monkeypatch.setenv("HUB_DATABASE_CONNECTIONS", "0")
         with pytest.raises(ImproperlyConfigured, match="must be 1 at least, got 0"):
-            env_database("HUB_X", {})
+            env_database("HUB_X", {}, 0)
 
     def test_directories_are_made(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HUB_X", str(tmp_path / "a" / "b"))

@@ -88,10 +88,9 @@ def test_people_talk_collect_and_listen(hub: LiveHub, unique: str) -> None:
     alice.delete_webhook(hook.id)
 
 
-def test_of_two_workers_one_gets_the_run(hub: LiveHub, database: Database, unique: str) -> None:
+def submitted(hub: LiveHub, unique: str) -> str:
+    """The id of a run of alice's that waits for a worker."""
     api = hub.api()
-    for number, token in enumerate(WORKERS):
-        hub.manage("provision", "--data-dir", str(hub.data_dir), "--worker", f"w{number}", "--token", token)
     base, data = f"alice/{unique}-base", f"alice/{unique}-data"
     for repo_id, kind in ((base, "model"), (data, "dataset")):
         api.create_repo(repo_id, repo_type=kind)
@@ -99,12 +98,18 @@ def test_of_two_workers_one_gets_the_run(hub: LiveHub, database: Database, uniqu
         api.upload_file(path_or_fileobj=b"{}", path_in_repo=name, repo_id=base)
     recipe = json.dumps({"base_model": {"repo": base}, "dataset": {"repo": data}})
     command = ["tuneyard", "finetune", "--recipe", recipe, "--target", unique]
-    job = api.run_job(image="tuneyard", command=command)
+    return str(api.run_job(image="tuneyard", command=command).id)
+
+
+def test_of_two_workers_one_gets_the_run(hub: LiveHub, database: Database, unique: str) -> None:
+    for number, token in enumerate(WORKERS):
+        hub.manage("provision", "--data-dir", str(hub.data_dir), "--worker", f"w{number}", "--token", token)
+    api, job_id = hub.api(), submitted(hub, unique)
 
     def claim(token: str) -> int:
         body = json.dumps({"flavors": ["cpu-basic"], "versions": {}}).encode()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{hub.url}/api/runs/{job.id}/claim", body, headers)
+        request = urllib.request.Request(f"{hub.url}/api/runs/{job_id}/claim", body, headers)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return int(answer.status)
@@ -112,12 +117,12 @@ def test_of_two_workers_one_gets_the_run(hub: LiveHub, database: Database, uniqu
             return refusal.code
 
     with ThreadPoolExecutor(2) as pool:
-        with database.held("SELECT 1 FROM runs_run WHERE uuid = %s FOR UPDATE", job.id):
+        with database.held("SELECT 1 FROM runs_run WHERE uuid = %s FOR UPDATE", job_id):
             answers = [pool.submit(claim, token) for token in WORKERS]
             database.wait_until_blocked(2)
         assert sorted(answer.result(60) for answer in answers) == [200, 409]
-    assert api.inspect_job(job_id=job.id).status.stage == "RUNNING"
-    api.cancel_job(job_id=job.id)
+    assert api.inspect_job(job_id=job_id).status.stage == "RUNNING"
+    api.cancel_job(job_id=job_id)
 
 
 def test_the_collector_passes_by_what_an_upload_holds(hub: LiveHub, database: Database, unique: str) -> None:
