@@ -31,7 +31,7 @@ def create_organization(
     actor: Actor, *, name: str, fullname: str = "", private_by_default: bool = False
 ) -> Organization:
     """A new organization whose first admin is the actor."""
-    user = _person(actor)
+    user = actor.at_browser()
     organization = people.make_organization(
         name=name, fullname=fullname, private_by_default=private_by_default
     )
@@ -80,7 +80,7 @@ def remove_member(actor: Actor, *, organization: Organization, user: User) -> No
 @transaction.atomic
 def change_profile(actor: Actor, *, fullname: str, bio: str, email: str) -> User:
     """Change what others see of the actor, and the address the hub writes to."""
-    user = _person(actor)
+    user = actor.at_browser()
     if email != user.email:
         user.email_verified = False
     user.fullname, user.bio, user.email = fullname, bio, email
@@ -94,7 +94,7 @@ def change_password(actor: Actor, *, old: str, new: str) -> User:
 
     In no transaction: hashing takes long on purpose, and other writers would wait for it.
     """
-    user = _person(actor)
+    user = actor.at_browser()
     if not user.check_password(old):
         raise ValidationError("This is not your password.", code="old")
     validate_password(new, user)
@@ -113,7 +113,7 @@ def create_token(
     expires_at: datetime | None = None,
 ) -> tuple[AccessToken, str]:
     """A token of the actor's own with its text, shown once; only people make tokens, never a token."""
-    user = _person(actor)
+    user = actor.at_browser()
     if role == TokenRole.FINE_GRAINED and not (scopes or {}).get("repos"):
         raise ValidationError("A fine-grained token names at least one repo.", code="scopes")
     if living_tokens().filter(user=user, login=None, scopes__run__isnull=True).count() >= MAX_TOKENS:
@@ -124,7 +124,7 @@ def create_token(
 @transaction.atomic
 def end_token(actor: Actor, *, token: AccessToken) -> None:
     """Revoke a token of the actor's own; staff may revoke anybody's."""
-    if token.user_id != _person(actor).pk and not _is_staff(actor):
+    if token.user_id != actor.at_browser().pk and not _is_staff(actor):
         raise PermissionDenied("This token is not yours.")
     revoke_token(token)
 
@@ -145,12 +145,6 @@ def restore(actor: Actor, *, user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_suspended=False)
 
 
-def _person(actor: Actor) -> User:
-    if actor.user is None or actor.token is not None:
-        raise PermissionDenied("Sign in by browser to change an account.")
-    return actor.user
-
-
 def _is_staff(actor: Actor) -> bool:
     return actor.user is not None and actor.token is None and actor.user.is_staff
 
@@ -162,7 +156,7 @@ def _require_staff(actor: Actor) -> None:
 
 def _require_admin(actor: Actor, organization: Organization) -> None:
     admins = Membership.objects.filter(organization=organization, role=Role.ADMIN)
-    if not _is_staff(actor) and not admins.filter(user=_person(actor)).exists():
+    if not _is_staff(actor) and not admins.filter(user=actor.at_browser()).exists():
         raise PermissionDenied("Only an admin of the organization may do this.")
 
 

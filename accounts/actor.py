@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from functools import cached_property
 
+from django.core.exceptions import PermissionDenied
+
 from accounts.models import AccessToken, Membership, Namespace, Role, TokenRole, User
 
 
@@ -71,6 +73,12 @@ class Actor:
             else ""
         )
         return max(self.namespace_ceiling(namespace), _SCOPE_LEVELS.get(listed, Level.NONE))
+
+    def at_browser(self) -> User:
+        """Whoever sits at a browser, for what no token may do; PermissionDenied for tokens and nobody."""
+        if self.user is None or self.token is not None:
+            raise PermissionDenied("Sign in by browser to change an account.")
+        return self.user
 
 
 ANONYMOUS = Actor()

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.actor import Actor
-from accounts.logins import Grant, OAuthError, begin_login, check_person, living_logins
+from accounts.logins import Grant, OAuthError, begin_login, living_logins
 from accounts.models import DeviceCode, DeviceStatus, User
 from accounts.tokens import hash_text
 
@@ -64,7 +64,7 @@ def find_waiting(typed: str) -> DeviceCode | None:
 @transaction.atomic
 def decide(actor: Actor, *, code: DeviceCode, approve: bool) -> None:
     """A person's answer, in a browser session; ValidationError when the code was answered or has expired."""
-    user = check_person(actor)
+    user = actor.at_browser()
     if approve and living_logins(user).count() >= MAX_LOGINS:
         raise ValidationError(
             f"{MAX_LOGINS} programs are signed in as you: sign one out first.", code="limit"

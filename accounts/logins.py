@@ -111,7 +111,7 @@ def _grant(login: DeviceLogin, user: User, refresh: str, now: datetime) -> Grant
 @transaction.atomic
 def end_login(actor: Actor, *, login: DeviceLogin) -> None:
     """Sign a program out: neither its tokens nor its refresh token work any more."""
-    if login.user_id != check_person(actor).pk:
+    if login.user_id != actor.at_browser().pk:
         raise PermissionDenied("This login is not yours.")
     _end(login, timezone.now())
 
@@ -130,10 +130,3 @@ def login_rows(user: User) -> list[dict[str, object]]:
     """`login`, its program's `name` and when a token of it was `used` last, newest first, for the page."""
     rows = living_logins(user).annotate(used=Max("tokens__last_used_at")).order_by("-created_at")
     return [{"login": row, "name": client_name(row.client_id), "used": row.used} for row in rows]
-
-
-def check_person(actor: Actor) -> User:
-    """Whoever sits at a browser; PermissionDenied for tokens, which let nobody in."""
-    if actor.user is None or actor.token is not None:
-        raise PermissionDenied("Sign in by browser to answer or end a login.")
-    return actor.user
