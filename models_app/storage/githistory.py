@@ -14,6 +14,7 @@ from pygit2.enums import SortMode
 
 # Beyond this many commits a path's last change is left unsaid rather than searched for.
 MAX_COMMITS_SEARCHED = 3000
+MAX_PATHS_REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,15 @@ def last_commits(repository: pygit2.Repository, oid: str, paths: Iterable[str]) 
 
     Paths are grouped by folder, so that a commit which left a folder alone is passed with one comparison.
     Paths whose change lies more than MAX_COMMITS_SEARCHED commits back are left out. Remembered, since it
-    cannot change.
+    cannot change, where it is no more than a page: callers name what they like, and memory is ours.
     """
-    return dict(_last_commits(repository.path, oid, tuple(paths)))
+    wanted = tuple(paths)
+    if len(wanted) > MAX_PATHS_REMEMBERED:
+        return _find_last_commits(repository.path, oid, wanted)
+    return dict(_last_commits(repository.path, oid, wanted))
 
 
-@lru_cache(maxsize=1000)
-def _last_commits(path: str, oid: str, paths: tuple[str, ...]) -> dict[str, Commit]:
+def _find_last_commits(path: str, oid: str, paths: tuple[str, ...]) -> dict[str, Commit]:
     repository = pygit2.Repository(path)
     waiting: dict[str, set[str]] = defaultdict(set)
     for path in paths:
@@ -91,6 +94,9 @@ def _last_commits(path: str, oid: str, paths: tuple[str, ...]) -> dict[str, Comm
             found[path] = describe(commit)
         commit = parent
     return found
+
+
+_last_commits = lru_cache(maxsize=300)(_find_last_commits)
 
 
 def _changed(
