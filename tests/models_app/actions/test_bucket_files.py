@@ -105,7 +105,7 @@ def test_the_empty_file_needs_no_upload(alice: User, bucket: Bucket) -> None:
 
 def test_what_fails_does_not_hold_up_the_rest(alice: User, bucket: Bucket) -> None:
     name = send(alice, bucket, DATA)
-    bad = ["../up", "/abs", "a//b", "a\\b", "", "a\0b", "x" * 1025, ".", "a/../b"]
+    bad = ["../up", "/abs", "a//b", "", "a\0b", "x" * 1025, ".", "a/../b"]
     failed = change(alice, bucket, *(PutFile(path, name) for path in bad), PutFile("good", name))
     assert len(failed) == len(bad)
     assert listing(bucket) == {"good": len(DATA)}
