@@ -71,9 +71,6 @@ HUB_ATTACHMENT_BYTES = env_int("HUB_ATTACHMENT_MB", 10) * 1024**2
 HUB_ATTACHMENT_VIDEO_BYTES = env_int("HUB_ATTACHMENT_VIDEO_MB", 50) * 1024**2
 HUB_ATTACHMENTS_PER_USER_BYTES = env_int("HUB_ATTACHMENTS_PER_USER_MB", 1024) * 1024**2
 
-# --- mail
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
-
 # --- web: a Python process uses one core at a time, and two keep downloads going while one is busy
 HUB_WEB_PROCESSES = env_int("HUB_WEB_PROCESSES", min(4, max(2, os.cpu_count() or 2)))
 

@@ -15,7 +15,6 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop run
 from hub.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 HUB_PUBLIC_URL = "http://testserver"
 CSRF_TRUSTED_ORIGINS = []
 CELERY_ALWAYS_EAGER = False
