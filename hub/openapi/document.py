@@ -14,12 +14,13 @@ from hub.openapi.bodies import BODIES, Body
 from hub.openapi.queries import queries_of
 from hub.openapi.routes import Parameter, Route, Schema, described
 from hub.openapi.security import SCHEMES, security_of
+from models_app.api.git import GitView
 from models_app.api.lfs_view import MEDIA_TYPE, LfsView
 
 _Json = dict[str, Any]
 _ABOUT = """What this hub answers over HTTP: the protocol of the stock Hugging Face clients, and its own runs.
 
-Every GET also answers HEAD. Errors are JSON objects with `error`, of git-lfs with `message`, and carry
+Every GET also answers HEAD. Errors are JSON objects with `error`, of git-lfs with `message`, of git plain text, and carry
 `X-Error-Message` and where clients map one `X-Error-Code`. A private repo and a missing one are
 indistinguishable: 401 without a token, 404 with one. A moved repo answers 307. Parameters marked
 `x-slashes` may hold slashes. `x-refused` are the regular expressions of what is refused in words."""
@@ -30,6 +31,7 @@ _CALL = re.compile(
     r"^`?(?:[A-Z]{3,}(?: \(\w+\))?(?:, | and | )?)+(?:[/…{](?:\{[^}]*\}|[^\s`{])*)?`?"
     r"(?: and [/…]\S+)?(?: \(form\))?"
 )
+_PLAIN: _Json = {"text/plain": {"schema": {"type": "string"}}}
 _ANSWERS: _Json = {
     "2XX": {"description": "Done, as the description says."},
     "3XX": {"description": "Not modified, or elsewhere."},
@@ -54,6 +56,7 @@ def openapi(patterns: Iterable[URLPattern]) -> _Json:
             "responses": {
                 "Refused": _refused("application/json", "Error"),
                 "LfsRefused": _refused(MEDIA_TYPE, "LfsError"),
+                "GitRefused": {"description": "Refused, in one sentence.", "content": _PLAIN},
             },
             "securitySchemes": SCHEMES,
         },
@@ -80,14 +83,15 @@ def _path_parameter(one: Parameter) -> _Json:
 def _operation(route: Route, method: str) -> _Json:
     view = route.view
     words = re.findall(r"\w+", route.path.replace(".git", ""))
-    refusal = "LfsRefused" if issubclass(view, LfsView) else "Refused"
+    refusal = {LfsView: "LfsRefused", GitView: "GitRefused"}
+    named = next((name for base, name in refusal.items() if issubclass(view, base)), "Refused")
     operation: _Json = {
         "operationId": "_".join([method, *words]),
         "tags": [view.__module__.rpartition(".")[2]],
         "summary": _summary(view, method),
         "description": " ".join((view.__doc__ or "").split()),
         "security": security_of(view, method),
-        "responses": {**_ANSWERS, "default": {"$ref": f"#/components/responses/{refusal}"}},
+        "responses": {**_ANSWERS, "default": {"$ref": f"#/components/responses/{named}"}},
     }
     if parameters := [_query(name, schema) for name, schema in queries_of(view, method).items()]:
         operation["parameters"] = parameters
