@@ -111,8 +111,8 @@ _DATABASE_WORDS = (
 def env_database(name: str, default: dict[str, object], connections: int = 20) -> dict[str, object]:
     """A Django DATABASES entry from a `postgres://user:pass@host:port/name?sslmode=…` URL, or the default.
 
-    `connections` is how many a process has at most; `?host=/folder` names a Unix socket's. ImproperlyConfigured
-    for another scheme, no name, or words unknown.
+    `connections` is how many a process has at most; `?host=/folder` names a Unix socket's. Raises
+    ImproperlyConfigured for another scheme, no name, or words unknown.
     """
     value = os.environ.get(name)
     if not value:

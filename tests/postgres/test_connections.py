@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+import urllib.request
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from tests.live import LiveHub, make_hub
 from tests.postgres.conftest import Database
+from tests.postgres.test_stories import submitted
 from tests.postgres_server import create_database
 
 pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("client_home")]
@@ -69,3 +71,20 @@ def test_what_the_server_ended_is_not_used_again(narrow: LiveHub) -> None:
         ended = database.rows(SESSIONS.replace("SELECT pid", "SELECT pg_terminate_backend(pid)"))
         assert len(ended) >= 1
         assert narrow.api().model_info("alice/net").id == "alice/net"
+
+
+def test_a_log_that_is_read_slowly_holds_no_cursor(narrow: LiveHub, unique: str) -> None:
+    run, database = submitted(narrow, unique), Database(narrow.environment["HUB_DATABASE_URL"])
+    lines = (
+        "INSERT INTO runs_runlog (run_id, attempt, seq, at, text)"
+        " SELECT id, 1, seq, now(), repeat('x', 1900) FROM runs_run, generate_series(1, 12000) AS seq"
+        " WHERE uuid = %s"
+    )
+    with database.held(lines, run) as connection:
+        connection.commit()
+    with urllib.request.urlopen(f"{narrow.url}/runs/{run}/log.txt", timeout=60) as answer:
+        told = answer.read(12)
+        time.sleep(1)
+        database.rows(SESSIONS.replace("SELECT pid", "SELECT pg_terminate_backend(pid)"))
+        told += answer.read()
+    assert told.count(b"x" * 1900) == 12_000
