@@ -185,7 +185,8 @@ def keep_files(place: Repo | Bucket, files: Sequence[NewFile]) -> int:
     One transaction; returns how many files the hub had not seen before. Raises ContentGone when the collector
     has taken what was found a moment ago: look again.
     """
-    fresh = {file.sha256: file for file in files if file.terms is not None}
+    # In one order for all uploads, as their chunks are.
+    fresh = {file.sha256: file for file in sorted(files, key=_name_of) if file.terms is not None}
     with transaction.atomic():
         LargeFile.objects.bulk_create(
             [LargeFile(sha256=f.sha256, xet_hash=f.xet_hash, size=f.size) for f in fresh.values()],
@@ -198,6 +199,10 @@ def keep_files(place: Repo | Bucket, files: Sequence[NewFile]) -> int:
         written = _keep_terms(fresh, ids)
         _permit(place, files, ids)
     return written
+
+
+def _name_of(file: NewFile) -> str:
+    return file.sha256
 
 
 def _permit(place: Repo | Bucket, files: Sequence[NewFile], ids: dict[str, int]) -> None:
