@@ -83,11 +83,12 @@ def paths(draw: st.DrawFn, template: str, kept: Kept, hidden: Hidden) -> str:
     named = re.search(r"\b(datasets|spaces|kernels|buckets)/", template)
     kind = named[1] if named else draw(st.sampled_from(_KINDS))
     mine = ("alice", _MINE.get(kind, "net"))
+    by_hash = template.startswith(("/cas/", "/lfs/"))
     others = [("bob", "vault"), ("bob", "gated"), ("me", "x")]
     namespace, name = draw(st.sampled_from([mine] * 6 + others))
     if "{namespace}" not in template:
         right["name"] = _names(template, kept)
-        known["name"] = [*_PEOPLE, *hidden.hashes]
+        known["name"] = hidden.hashes if by_hash else _PEOPLE
     else:
         right["name"] = [name]
     right |= {"kind": [kind], "namespace": [namespace]}
@@ -95,7 +96,7 @@ def paths(draw: st.DrawFn, template: str, kept: Kept, hidden: Hidden) -> str:
     def filled(found: re.Match[str]) -> str:
         key = found[1]
         odds = draw(st.integers(0, 11))
-        words = right.get(key) if odds < 9 else known.get(key)
+        words = right.get(key) if odds < (6 if by_hash else 9) else known.get(key)
         word = str(draw(_ODD if odds == 11 else st.sampled_from(words or known.get(key) or ["read", "1"])))
         whole = key in ("path", "prefix", "index") and draw(st.booleans())
         return quote(word.encode("utf-8", "surrogatepass"), safe="/" if whole else "")
