@@ -13,6 +13,7 @@ from accounts.tokens import mint_token
 from models_app.models import Repo
 from tests.fuzz.world import SHA256, WEIGHTS
 
+FRESH = "1" * 64
 WHO = ["nobody", "reader", "stranger", "owner"]
 
 
@@ -49,14 +50,18 @@ class Callers:
             f"{urlsplit(token['casUrl']).path}/v1/reconstructions/{xet_hash}", self._tickets[who]
         )
         xorb_link = next(iter(plan["fetch_info"].values()))[0]["url"]
+        self._links[who] = {"/cas": urlsplit(xorb_link).query, "/lfs": self._lfs_link(who)}
+
+    def _lfs_link(self, who: str) -> str:
+        """To read alice's file; for herself to upload another."""
+        operation, oid = ("upload", FRESH) if who == "owner" else ("download", SHA256)
         answer = self._client.post(
             "/alice/net.git/info/lfs/objects/batch",
-            json.dumps({"operation": "download", "objects": [{"oid": SHA256, "size": len(WEIGHTS)}]}),
+            json.dumps({"operation": operation, "objects": [{"oid": oid, "size": len(WEIGHTS)}]}),
             content_type="application/vnd.git-lfs+json",
             headers=bearer(self.token(who)),
         )
-        lfs_link = answer.json()["objects"][0]["actions"]["download"]["href"]
-        self._links[who] = {"/cas": urlsplit(xorb_link).query, "/lfs": urlsplit(lfs_link).query}
+        return urlsplit(answer.json()["objects"][0]["actions"][operation]["href"]).query
 
     def _get(self, path: str, secret: str) -> Any:
         answer = self._client.get(path, headers=bearer(secret))

@@ -23,6 +23,7 @@ from models_app.large_files import held_by
 from models_app.models import Bucket, Repo
 from models_app.storage.operations import AddFile, AddPointer
 from models_app.storage.xet.hashing import chunk_hash, hash_from_text, hash_to_text
+from tests.fuzz.world import run_into
 from tests.models_app.storage.xet_samples import make_xorb
 from tests.property.clients import Client, upload_by_lfs
 
@@ -45,7 +46,7 @@ class Hidden:
         self.oids: list[str] = []
         self.keys: list[str] = []
         for kind in PRIVATE_KINDS:
-            self._private_repo(kind)
+            self._private_repo(bob, kind)
         self._gated_repo()
         self._bucket()
         self._things_without_files()
@@ -54,11 +55,13 @@ class Hidden:
         self.token = mint_token(bob, name=CANARY, role="write")[1]
         self.texts += [self.token, bob.email]
 
-    def _private_repo(self, kind: str) -> None:
+    def _private_repo(self, bob: User, kind: str) -> None:
         made = repos.create_repo(self.bob, repo_type=kind, namespace=None, name="vault", private=True)
         self._fill(made, summary=CANARY)
         thread = discussions.open_discussion(self.bob, repo=made, title=f"{CANARY} title", description=CANARY)
         self.keys.append(thread.events.get().uuid.hex)
+        if kind == "model":
+            self.keys.append(str(run_into(made, bob, CANARY).uuid))
 
     def _gated_repo(self) -> None:
         made = repos.create_repo(self.bob, repo_type="model", namespace=None, name="gated", private=False)

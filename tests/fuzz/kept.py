@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+
+from django.db.models import Model
+
 from accounts.actor import Actor
+from accounts.logins import STOCK_CLIENT
 from accounts.models import User
 from models_app.actions import discussions
 from models_app.actions.bucket_files import PutFile, change_files
@@ -10,7 +15,8 @@ from models_app.actions.collections import create_collection
 from models_app.actions.webhook_changes import create_webhook
 from models_app.files import xorb_store
 from models_app.models import Bucket, Collection, Discussion, Repo, Webhook
-from tests.fuzz.world import SHA256, WEIGHTS
+from runs.models import Run
+from tests.fuzz.world import SHA256, WEIGHTS, run_into
 from tests.models_app.storage.xet_samples import make_xorb
 from tests.property.clients import Client
 
@@ -22,7 +28,9 @@ class Kept:
         self._alice = alice
         self.generation = str(xorb_store().generation())
         self.xorb = make_xorb([WEIGHTS])[0]
-        self.xet_hash = self.slug = self.hook = self.event = ""
+        self.xet_hash = self.slug = self.hook = self.event = self.run = ""
+        self.num = 1
+        self._keys: dict[type[Model], int] = {}
 
     def mend(self) -> None:
         """All of them exist, and their keys are known."""
@@ -36,13 +44,24 @@ class Kept:
             self.xet_hash = Client().upload(actor, bucket, [WEIGHTS])[1]
             change_files(actor, bucket=bucket, operations=[PutFile("w.bin", self.xet_hash)])
         repo = Repo.objects.get(namespace__name="alice", name="net", repo_type="model")
-        if not Discussion.objects.filter(repo=repo).exists():
-            self.event = discussions.open_discussion(actor, repo=repo, title="First").events.get().uuid.hex
-        if not Collection.objects.filter(namespace__name="alice").exists():
-            self.slug = create_collection(actor, namespace=None, title="Mine").slug
-        if not Webhook.objects.filter(owner=self._alice).exists():
+        if self._is_gone(Discussion):
+            thread = discussions.open_discussion(actor, repo=repo, title="First")
+            self.num, self.event = thread.num, thread.events.get().uuid.hex
+            self._keys[Discussion] = thread.pk
+        if self._is_gone(Collection):
+            collection = create_collection(actor, namespace=None, title=secrets.token_hex(4))
+            self.slug, self._keys[Collection] = collection.slug, collection.pk
+        if self._is_gone(Webhook):
             watched = [{"type": "user", "name": "alice"}]
-            self.hook = create_webhook(actor, url="https://example.org/x", watched=watched).key
+            hook = create_webhook(actor, url="https://example.org/x", watched=watched)
+            self.hook, self._keys[Webhook] = hook.key, hook.pk
+
+        if not Run.objects.filter(pk=self._keys.get(Run, 0), target_repo=repo, stage="RUNNING").exists():
+            run = run_into(repo, self._alice, "working")
+            self.run, self._keys[Run] = str(run.uuid), run.pk
+
+    def _is_gone(self, kind: type[Model]) -> bool:
+        return not kind.objects.filter(pk=self._keys.get(kind, 0)).exists()  # type: ignore[attr-defined]
 
     def words(self) -> dict[str, list[object]]:
         """By the name of a parameter or field: what leads to something of hers."""
@@ -54,7 +73,7 @@ class Kept:
             "compare": ["main..main"],
             "path": ["README.md", "w.bin", "sub/a.txt"],
             "prefix": ["default"],
-            "oid": [SHA256],
+            "oid": [SHA256, "1" * 64],
             "sha256": [SHA256],
             "sha": [SHA256],
             "xetHash": [self.xet_hash],
@@ -62,7 +81,10 @@ class Kept:
             "slug": [self.slug],
             "key": [self.hook],
             "event": [self.event],
-            "num": [1],
+            "uuid": [self.run],
+            "job_id": [self.run],
+            "client_id": [STOCK_CLIENT],
+            "num": [self.num],
             "number": [1],
             "generation": [self.generation],
             "fromRepo": ["alice/net", "alice/data"],

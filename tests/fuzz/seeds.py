@@ -52,7 +52,7 @@ def _known(hidden: Hidden) -> dict[str, list[Any]]:
             _REPOS,
         ),
         "slug": [*hidden.keys, "vault-0123456789abcdef01234567"],
-        **_each("key event requestId", hidden.keys),
+        **_each("key event requestId job_id uuid", hidden.keys),
         "search": ["canary", "vault", "net", "bob"],
         "q": ["canary", "vault", "net", "bob"],
         "generation": [0, 1],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 
 from accounts.actor import Actor
 from accounts.models import User
@@ -17,6 +18,7 @@ from models_app.actions.repos import create_repo
 from models_app.files import git_store
 from models_app.models import Bucket, Repo
 from models_app.storage.operations import AddFile, AddPointer
+from runs.models import Run, RunLog
 from tests.property.clients import upload_by_lfs
 
 WEIGHTS = b"weights"
@@ -57,6 +59,22 @@ class World:
         store = git_store(repo)
         if store.ref_oid("refs/tags/v1") is None:
             store.repository.references.create("refs/tags/v1", oid)
+
+
+def run_into(target: Repo, owner: User, text: str) -> Run:
+    """A run at work, whose log and message say `text`; it is about to publish to `target`."""
+    recipe = {"base_model": {"repo": "alice/net"}, "dataset": {"repo": "alice/data"}}
+    made = Run.objects.create(
+        namespace=target.namespace,
+        created_by=owner,
+        stage="RUNNING",
+        attempt=1,
+        message=text,
+        recipe=recipe,
+        target_repo=target,
+    )
+    RunLog.objects.create(run=made, attempt=1, seq=1, at=timezone.now(), text=text)
+    return made
 
 
 def send(
