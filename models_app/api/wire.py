@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.http.request import UnreadablePostError
 from rest_framework.exceptions import APIException
@@ -115,7 +115,7 @@ def refusal_response(error: Exception, actor: Actor) -> JsonResponse | None:
 
 def _is_passing(error: OperationalError) -> bool:
     """SQLite's one writer at a time; of PostgreSQL deadlocks, and connections lost or not to be had."""
-    return connection.vendor == "postgresql" or "locked" in str(error)
+    return type(error.__cause__).__module__.startswith("psycopg") or "locked" in str(error)
 
 
 def _access_response(error: access.Refusal, actor: Actor) -> JsonResponse:

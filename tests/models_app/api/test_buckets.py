@@ -18,6 +18,8 @@ from models_app.api import bucket_feed, sse
 from models_app.models import Bucket, BucketFile
 
 URL = "/api/buckets/alice/stuff"
+# Closing a stream by hand ends its request, and on PostgreSQL a connection with somebody's transaction open.
+own_transactions = pytest.mark.django_db(transaction=True)
 PATHS = ["a", "a.txt", "a/1", "a/2/x", "a/2/y", "b/c/d", "b/é", "c", "Z"]
 
 
@@ -169,6 +171,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "STREAM_SECONDS", 0.0)
 
 
+@own_transactions
 @pytest.mark.usefixtures("_short")
 def test_a_feed_replays_what_was_missed_and_says_where_it_is(alice: User, bucket: Bucket) -> None:
     (ready, gone) = events(f"{URL}/events")
@@ -208,6 +211,7 @@ def test_senseless_places_in_a_feed_are_400(bucket: Bucket, query: str) -> None:
     assert Client().get(f"{URL}/events?{query}").status_code == 400
 
 
+@own_transactions
 @pytest.mark.usefixtures("_short")
 def test_so_many_follow_and_no_more(bucket: Bucket) -> None:
     held = [sse.Slot() for _ in range(sse.MAX_STREAMS)]

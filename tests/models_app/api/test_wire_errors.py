@@ -8,8 +8,9 @@ import json
 import re
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.test import Client
 
 from accounts.models import User
@@ -132,6 +133,29 @@ def test_what_the_database_says_is_translated(
     response = post_commit(client, auth, lines(HEADER, FILE))
     assert response.status_code == status
     assert ("Retry-After" in response) == (status == 503)
+
+
+def test_what_passes_on_postgresql_may_be_tried_again(
+    client: Client, repo: Repo, auth: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object, **words: object) -> None:
+        raise OperationalError("deadlock detected") from psycopg.errors.DeadlockDetected()
+
+    monkeypatch.setattr(commits, "lock_repo", refused)
+    response = post_commit(client, auth, lines(HEADER, FILE))
+    assert (response.status_code, response["Retry-After"]) == (503, "2")
+
+
+def test_a_value_that_the_database_refuses_is_the_callers(
+    client: Client, repo: Repo, auth: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object, **words: object) -> None:
+        raise DataError("value too long for type character varying(64)")
+
+    monkeypatch.setattr(commits, "lock_repo", refused)
+    response = post_commit(client, auth, lines(HEADER, FILE))
+    assert response.status_code == 400
+    assert "longer or larger than the hub stores" in response.json()["error"]
 
 
 def test_a_fault_of_ours_tells_nothing_of_the_inside(
