@@ -21,9 +21,9 @@ _Json = dict[str, Any]
 _ABOUT = """What this hub answers over HTTP: the protocol of the stock Hugging Face clients, and its own runs.
 
 Every GET also answers HEAD. Errors are JSON objects with `error`, of git-lfs with `message`, of git plain
-text, and carry `X-Error-Message` and where clients map one `X-Error-Code`. A private repo and a missing one are
-indistinguishable: 401 without a token, 404 with one. A moved repo answers 307. Parameters marked
-`x-slashes` may hold slashes. `x-refused` are the regular expressions of what is refused in words."""
+text, and carry `X-Error-Message` and where clients map one `X-Error-Code`. A private repo and a
+missing one are indistinguishable: 401 without a token, 404 with one. A moved repo answers 307. Parameters
+marked `x-slashes` may hold slashes. `x-refused` are the regular expressions of what is refused in words."""
 _SUMMARY_CHARS = 160
 _CLAUSES = re.compile(r"(?<=\.)\s|;\s|(?<=[a-z]), (?=[A-Z]{3,} [/…])")
 # `GET and HEAD /api/…`, as docstrings begin.
