@@ -54,6 +54,8 @@ HUB_FLAVORS = env_str("HUB_FLAVORS", "cpu-basic").split(",")
 HUB_GIT_DIR = HUB_DATA_DIR / "git"
 HUB_XORBS_DIR = HUB_DATA_DIR / "xorbs"
 HUB_TMP_DIR = HUB_DATA_DIR / "tmp"
+# Whether large uploads go to the disk and are proven past the page cache.
+HUB_DIRECT_IO = env_bool("HUB_DIRECT_IO", True)
 HUB_PARTS_DIR = HUB_DATA_DIR / "parts"
 HUB_DOWNLOADS_DIR = HUB_DATA_DIR / "downloads"
 # What nothing refers to is kept so long; clients remember for 21 days what they need not send again.

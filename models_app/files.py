@@ -67,7 +67,7 @@ def read_file(repo: Repo, oid: str, path: str, limit: int) -> bytes:
 
 def xorb_store() -> XorbStore:
     """The one store of xorb bytes, shared by all repos."""
-    return XorbStore(settings.HUB_XORBS_DIR, settings.HUB_TMP_DIR)
+    return XorbStore(settings.HUB_XORBS_DIR, settings.HUB_TMP_DIR, direct=settings.HUB_DIRECT_IO)
 
 
 def stream_large_file(large_file: LargeFile, start: int, stop: int) -> Iterator[bytes]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import BinaryIO, TypeVar
 
 from django.db import connection, transaction
@@ -23,6 +25,9 @@ from models_app.storage.xet.xorb import StoredChunk, pack_table
 _Item = TypeVar("_Item")
 _Place = tuple[str, int, int, int]
 _BATCH = 900
+# Files up to this size are hashed as they are read; of others so many chunks while the next ones are read.
+_SMALL_BYTES = 8 * 1024**2
+_HASHED_AT_ONCE = 64
 # How often a xorb is tried again when what it was compared with has changed meanwhile.
 _ATTEMPTS = 4
 # Collection looks at days; writing the time of every use would make each upload rewrite its base's rows.
@@ -170,13 +175,27 @@ def check_sha256(terms: Sequence[FileTerm], sha256: str) -> None:
 
 
 def sha256_of(terms: Sequence[FileTerm]) -> str:
-    """The SHA-256 of what these terms hold, in hex; reads all of it."""
+    """The SHA-256 of what these terms hold, in hex; reads all of it, ahead of what is hashed meanwhile."""
     digest = hashlib.sha256()
     size = sum(term.length for term in terms)
     parts = (Term(t.xorb_id, t.byte_start, t.byte_end, t.file_offset, t.length) for t in terms)
-    for piece in contents(xorb_store(), parts, 0, size):
-        digest.update(piece)
+    is_large = size > _SMALL_BYTES
+    pieces = contents(xorb_store(), parts, 0, size, once=is_large)
+    if not is_large:
+        _update(digest, pieces)
+        return digest.hexdigest()
+    with ThreadPoolExecutor(1) as other:
+        hashed = None
+        while batch := list(islice(pieces, _HASHED_AT_ONCE)):
+            if hashed is not None:
+                hashed.result()
+            hashed = other.submit(_update, digest, batch)
     return digest.hexdigest()
+
+
+def _update(digest: hashlib._Hash, pieces: Iterable[bytes | memoryview]) -> None:
+    for piece in pieces:
+        digest.update(piece)
 
 
 def keep_files(place: Repo | Bucket, files: Sequence[NewFile]) -> int:

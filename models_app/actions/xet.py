@@ -50,10 +50,12 @@ def store_xorb(actor: Actor, *, hash_hex: str, body: Body, length: int) -> bool:
     if length > MAX_BODY_BYTES:
         raise XorbError(f"A xorb has at most {MAX_BODY_BYTES} bytes; this one announces {length}.")
     reader = XorbReader()
-    with xorb_store().incoming() as incoming:
-        for piece in read_pieces(body, length):
-            reader.feed(piece)
-            incoming.write(piece)
+    store = xorb_store()
+    with store.incoming() as incoming:
+        with store.writer(incoming) as writer:
+            for piece in read_pieces(body, length):
+                reader.feed(piece)
+                writer.write(piece)
         reader.finish(expected)
         return keep_xorb(incoming, hash_hex, reader.chunks)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from models_app.storage.xet.store import XorbStore
 from models_app.storage.xet.xorb import HEADER_BYTES, ChunkHeader, XorbError, decode_chunk, parse_header
+
+# From a position and a number of bytes to these bytes.
+_Read = Callable[[int, int], bytes]
 
 PIECE_BYTES = 1024**2
 _SLAB_BYTES = 1024**2
@@ -46,8 +48,11 @@ def assemble(store: XorbStore, terms: Iterable[Term], start: int, stop: int) -> 
         yield b"".join(held)
 
 
-def contents(store: XorbStore, terms: Iterable[Term], start: int, stop: int) -> Iterator[bytes | memoryview]:
-    """The same bytes and faults as `assemble` has, chunk by chunk as they are stored."""
+def contents(
+    store: XorbStore, terms: Iterable[Term], start: int, stop: int, *, once: bool = False
+) -> Iterator[bytes | memoryview]:
+    """The same bytes and faults as `assemble` has, chunk by chunk as they are stored; `once` as in
+    `XorbStore.reading`."""
     reached = start
     for term in terms:
         if term.file_offset >= stop:
@@ -55,18 +60,18 @@ def contents(store: XorbStore, terms: Iterable[Term], start: int, stop: int) -> 
         first = max(start - term.file_offset, 0)
         last = min(stop - term.file_offset, term.length)
         if first < last:
-            with store.open(term.container) as container:
-                for content in _term_contents(container, term, first, last):
+            with store.reading(term.container, once=once) as read:
+                for content in _term_contents(read, term, first, last):
                     reached += len(content)
                     yield content
     if reached != max(start, stop):
         raise XorbError(f"The stored file ends at byte {reached}, before byte {stop}.")
 
 
-def _term_contents(container: BinaryIO, term: Term, first: int, last: int) -> Iterator[bytes | memoryview]:
+def _term_contents(read: _Read, term: Term, first: int, last: int) -> Iterator[bytes | memoryview]:
     """Content bytes `first` to `last` of one term, cut at chunk borders."""
-    byte_start, at = _skip_to(container, term, first)
-    for header, payload in _chunks(container, byte_start, term.byte_stop):
+    byte_start, at = _skip_to(read, term, first)
+    for header, payload in _chunks(read, byte_start, term.byte_stop):
         if at >= last:
             return
         content = decode_chunk(header, payload)
@@ -76,11 +81,11 @@ def _term_contents(container: BinaryIO, term: Term, first: int, last: int) -> It
         at += header.length
 
 
-def _skip_to(container: BinaryIO, term: Term, first: int) -> tuple[int, int]:
+def _skip_to(read: _Read, term: Term, first: int) -> tuple[int, int]:
     """Byte and content offset of the chunk that holds content byte `first`, reading headers only."""
     byte_at, content_at = term.byte_start, 0
     while first > content_at and byte_at < term.byte_stop:
-        header = _header(os.pread(container.fileno(), HEADER_BYTES, byte_at))
+        header = _header(read(byte_at, HEADER_BYTES))
         if content_at + header.length > first:
             break
         byte_at += HEADER_BYTES + header.stored
@@ -88,13 +93,13 @@ def _skip_to(container: BinaryIO, term: Term, first: int) -> tuple[int, int]:
     return byte_at, content_at
 
 
-def _chunks(container: BinaryIO, start: int, stop: int) -> Iterator[tuple[ChunkHeader, memoryview]]:
+def _chunks(read: _Read, start: int, stop: int) -> Iterator[tuple[ChunkHeader, memoryview]]:
     """Header and payload of every chunk in the byte range, from reads of about a slab."""
     slab, at = memoryview(b""), 0
     while start < stop:
         if not _has_chunk(slab, at):
             # A chunk cut off by the slab's end is read once more: that is less than copying every slab.
-            slab, at = _slab(container, start, stop), 0
+            slab, at = _slab(read, start, stop), 0
         header = parse_header(slab[at : at + HEADER_BYTES])
         end = at + HEADER_BYTES + header.stored
         yield header, slab[at + HEADER_BYTES : end]
@@ -102,9 +107,9 @@ def _chunks(container: BinaryIO, start: int, stop: int) -> Iterator[tuple[ChunkH
         at = end
 
 
-def _slab(container: BinaryIO, start: int, stop: int) -> memoryview:
+def _slab(read: _Read, start: int, stop: int) -> memoryview:
     """The bytes from `start`, with at least one whole chunk; XorbError where the file or term ends in one."""
-    slab = memoryview(os.pread(container.fileno(), min(_SLAB_BYTES, stop - start), start))
+    slab = memoryview(read(start, min(_SLAB_BYTES, stop - start)))
     if not slab:
         raise XorbError(f"The stored xorb ends at byte {start}, before byte {stop}.")
     if not _has_chunk(slab, 0):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, ClassVar, cast
 
+from models_app.storage.xet.direct import DirectWriter
+from models_app.storage.xet.direct import reading as reading_directly
 from models_app.storage.xet.hashing import hash_from_text
 
 _COPY_BYTES = 1024**2
@@ -19,13 +21,17 @@ _ABANDONED_SECONDS = 3 * 86_400
 
 
 class XorbStore:
-    """A directory of immutable files `ab/cd/<hash>` and a place on the same volume for unfinished ones."""
+    """A directory of immutable files `ab/cd/<hash>` and a place on the same volume for unfinished ones.
+
+    `direct`: what is written or read once goes past the page cache.
+    """
 
     _swept: ClassVar[dict[Path, float]] = {}
 
-    def __init__(self, root: Path, temporary: Path) -> None:
+    def __init__(self, root: Path, temporary: Path, *, direct: bool = True) -> None:
         self.root = root
         self.temporary = temporary
+        self.direct = direct
 
     def path(self, name: str) -> Path:
         """Where the xorb's bytes are; ValueError unless `name` is a hash string."""
@@ -62,6 +68,21 @@ class XorbStore:
     def open(self, name: str) -> BinaryIO:
         """The xorb's bytes, unbuffered for positioned reads; FileNotFoundError when they are gone."""
         return self.path(name).open("rb", buffering=0)
+
+    def writer(self, incoming: BinaryIO) -> DirectWriter:
+        """For all of a temporary file at once."""
+        return DirectWriter(incoming.name, direct=self.direct)
+
+    @contextmanager
+    def reading(self, name: str, *, once: bool = False) -> Iterator[Callable[[int, int], bytes]]:
+        """A function of position and number of bytes; FileNotFoundError when the xorb is gone. `once`: nobody
+        is expected to read it again soon."""
+        if once and self.direct:
+            with reading_directly(self.path(name)) as read:
+                yield read
+            return
+        with self.open(name) as file:
+            yield lambda start, size: os.pread(file.fileno(), size, start)
 
     def delete(self, name: str) -> None:
         """Remove the bytes; no error when there are none."""

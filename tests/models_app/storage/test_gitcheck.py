@@ -85,7 +85,9 @@ def test_a_folder_seen_first_near_the_top_is_still_too_deep_further_down(store: 
     assert "more than 128" in refused(store, commit(store, both))[0]
 
 
-@pytest.mark.parametrize("name", [".git", ".GIT ", "git~1", "..", "a\\.git\\b", "a\x01b", "\u200c.git", "a" * 256])
+@pytest.mark.parametrize(
+    "name", [".git", ".GIT ", "git~1", "..", "a\\.git\\b", "a\x01b", "\u200c.git", "a" * 256]
+)
 def test_names_are_those_that_a_commit_may_use(store: GitStore, name: str) -> None:
     folder = tree(store, (name, blob(store), 0o100644))
     (sentence,) = refused(store, commit(store, tree(store, ("d", folder, 0o040000))))

@@ -1,0 +1,111 @@
+"""Files past the page cache hold the same bytes, also where there is no such road."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models_app.storage.xet import direct
+from models_app.storage.xet.direct import BLOCK_BYTES, DirectWriter, reading
+
+SLAB = direct._SLAB_BYTES
+SIZES = [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, SLAB - 1, SLAB, SLAB + 1, 3 * SLAB + 12_345]
+
+
+def _refuses(call: Callable[..., int]) -> Callable[..., int]:
+    """The call as on a file system that opens files for direct use and then does not mean it."""
+
+    def refusing(fd: int, *words: Any) -> int:
+        import fcntl
+
+        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT:
+            raise OSError(errno.EINVAL, "no")
+        return call(fd, *words)
+
+    return refusing
+
+
+@pytest.fixture(params=["direct", "refused late", "refused at once"])
+def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "refused late":
+        monkeypatch.setattr(os, "pwrite", _refuses(os.pwrite))
+        monkeypatch.setattr(os, "preadv", _refuses(os.preadv))
+    elif request.param == "refused at once":
+        real = os.open
+
+        def refusing(path: str, flags: int, *words: Any) -> int:
+            if flags & os.O_DIRECT:
+                raise OSError(errno.EINVAL, "no")
+            return real(path, flags, *words)
+
+        monkeypatch.setattr(os, "open", refusing)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_written_is_read(tmp_path: Path, road: str, size: int) -> None:
+    numbers = random.Random(size)
+    content, path, at = numbers.randbytes(size), tmp_path / "x", 0
+    path.touch()
+    with DirectWriter(path) as file:
+        while at < size:
+            length = numbers.choice([1, 100, 70_000, SLAB, 2 * SLAB])
+            file.write(memoryview(content)[at : at + length])
+            at += length
+    assert path.read_bytes() == content
+    with reading(path) as read:
+        for _ in range(20):
+            start, length = numbers.randint(0, size), numbers.randint(1, SLAB // 2)
+            assert read(start, length) == content[start : start + length]
+        assert read(size, 10) == b""
+        assert content.startswith(read(0, 10 * SLAB))
+
+
+def test_a_fault_halfway_leaves_the_file_to_whoever_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.touch()
+
+    def fails() -> None:
+        with DirectWriter(path) as file:
+            file.write(b"x" * (SLAB + 10))
+            raise ZeroDivisionError
+
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert path.stat().st_size == SLAB
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*words: Any) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    (tmp_path / "x").touch()
+    monkeypatch.setattr(os, "pwrite", full)
+
+    def writes() -> None:
+        with DirectWriter(tmp_path / "x") as file:
+            file.write(b"x")
+
+    with pytest.raises(OSError, match="full"):
+        writes()
+
+
+def test_buffers_are_used_again(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    for _ in range(3):
+        with DirectWriter(tmp_path / "x") as file:
+            file.write(b"x")
+    idle = len(direct._slabs._idle)
+    with DirectWriter(tmp_path / "x", direct=False) as file:
+        assert len(direct._slabs._idle) == idle - 1
+        file.write(b"y")
+    assert len(direct._slabs._idle) == idle
+    assert (tmp_path / "x").read_bytes() == b"y"
