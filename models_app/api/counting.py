@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections import OrderedDict
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -13,6 +11,7 @@ from django.utils.crypto import salted_hmac
 from accounts.actor import Actor
 from accounts.throttle import address_of
 from models_app.actions.downloads import note_download
+from models_app.api.recent import Recent
 from models_app.models import Repo
 from models_app.storage.gitstore import GitStore
 
@@ -25,30 +24,9 @@ _CLIENTS = re.compile(
     r"\bgit/|git-lfs/|llama|vllm|candle|mlx",
     re.IGNORECASE,
 )
-_MAX_REMEMBERED = 20_000
 
-
-class _Recent:
-    """Whom this process noted lately, so that a busy client writes one line and not thousands."""
-
-    def __init__(self) -> None:
-        self._noted: OrderedDict[str, float] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def is_new(self, key: str, now: float, seconds: float) -> bool:
-        """Whether the key was not noted within so many seconds; it is now."""
-        with self._lock:
-            last = self._noted.get(key)
-            if last is not None and now - last < seconds:
-                return False
-            self._noted[key] = now
-            self._noted.move_to_end(key)
-            if len(self._noted) > _MAX_REMEMBERED:
-                self._noted.popitem(last=False)
-            return True
-
-
-_recent = _Recent()
+# Whom this process noted lately, so that a busy client writes one line and not thousands.
+_recent = Recent()
 
 
 def count_request(

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 
 from django.core import signing
-from django.http import FileResponse, HttpRequest, HttpResponseBase
+from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import path
 
 from accounts.actor import Actor
+from models_app.api.recent import Recent
 from models_app.api.wire import HubAPIView, WireError, public_url
 from models_app.api.xet import CAS, living_reader, named
 from models_app.files import xorb_store
@@ -28,6 +30,9 @@ LINK_SECONDS = 3600
 _SALT = "tuneyard.xorb"
 # For servers that do not let the kernel send.
 _PIECE_BYTES = 1024**2
+_LARGE_BYTES = 4 * 1024**2
+_LATELY_SECONDS = 3600
+_asked = Recent()
 # Clients that do not know the size ask up to the largest whole number of 64 bits.
 _RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})")
 
@@ -67,8 +72,9 @@ class XorbBytes(HubAPIView):
 
 def _slice_response(request: HttpRequest, name: str, first: int, last: int) -> HttpResponseBase:
     """What is asked of the container, as long as it lies between the bytes `first` and `last` (exclusive)."""
+    store = xorb_store()
     try:
-        file = xorb_store().open(name)
+        file = store.open(name)
     except FileNotFoundError as error:
         raise ContentLost from error
     size = file.seek(0, os.SEEK_END)
@@ -76,14 +82,27 @@ def _slice_response(request: HttpRequest, name: str, first: int, last: int) -> H
     if not first <= start < stop <= last:
         file.close()
         raise WireError(416, f"The link opens the bytes {first} to {last - 1}; ask for some of them.")
-    # Handed over as a file, so that the server may let the kernel send it.
-    response = FileResponse(FileSlice(file, start, stop), content_type="application/octet-stream", status=206)
-    response.block_size = _PIECE_BYTES
+    response: FileResponse | StreamingHttpResponse
+    if store.direct and stop - start >= _LARGE_BYTES and _is_first(name, start):
+        file.close()
+        response = StreamingHttpResponse(store.stream_once(name, start, stop), status=206)
+        response["Content-Type"] = "application/octet-stream"
+    else:
+        # Handed over as a file, so that the server may let the kernel send it.
+        slice = FileSlice(file, start, stop)
+        response = FileResponse(slice, content_type="application/octet-stream", status=206)
+        response.block_size = _PIECE_BYTES
     response["Content-Length"] = str(stop - start)
     response["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     response["Accept-Ranges"] = "bytes"
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def _is_first(name: str, start: int) -> bool:
+    """Whether nobody asked this process for the range lately: what is read once need not fill the page cache,
+    what is asked for again comes from there."""
+    return _asked.is_new(f"{name} {start}", time.monotonic(), _LATELY_SECONDS)
 
 
 def asked_range(request: HttpRequest, size: int) -> tuple[int, int]:

@@ -84,6 +84,13 @@ class XorbStore:
         with self.open(name) as file:
             yield lambda start, size: os.pread(file.fileno(), size, start)
 
+    def stream_once(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes `start` to `stop` (exclusive) in pieces, for somebody who may be the only one to ask."""
+        with self.reading(name, once=True) as read:
+            while start < stop and (piece := read(start, min(_COPY_BYTES, stop - start))):
+                start += len(piece)
+                yield piece
+
     def delete(self, name: str) -> None:
         """Remove the bytes; no error when there are none."""
         self.path(name).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.http import HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
@@ -17,6 +17,8 @@ from accounts.actor import ANONYMOUS, Actor
 from accounts.models import User
 from accounts.tokens import revoke_token
 from models_app.actions.commits import commit
+from models_app.api import xet_links
+from models_app.api.recent import Recent
 from models_app.api.xet import mint_ticket
 from models_app.files import git_store, xorb_store
 from models_app.models import FileTerm, LargeFile, Repo, RepoFile
@@ -194,6 +196,21 @@ def test_a_link_opens_its_own_bytes_only(client: Client, alice: User, repo: Repo
         client.get(path, headers={"Range": f"bytes={first}-{first + 1},{first + 5}-{first + 6}"}).status_code
         == 416
     )
+
+
+def test_bytes_are_the_same_by_either_road(
+    client: Client, alice: User, repo: Repo, file: LargeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past the page cache for the first who asks in an hour, from a file the kernel may send afterwards."""
+    monkeypatch.setattr(xet_links, "_LARGE_BYTES", 1)
+    monkeypatch.setattr(xet_links, "_asked", Recent())
+    url, first, last = _link(client, by_token(alice), repo, file)
+    answers = [fetch(client, url, first, last) for _ in range(2)]
+    assert [isinstance(answer, FileResponse) for answer in answers] == [False, True]
+    assert answers[0].headers == answers[1].headers | {"X-Request-Id": answers[0]["X-Request-Id"]}
+    contents = [body(answer) for answer in answers]
+    assert len(contents[0]) == last - first + 1
+    assert contents[0] == contents[1]
 
 
 def test_a_part_of_a_file_is_linked_without_the_rest_of_the_container(
