@@ -13,6 +13,7 @@ from accounts.models import User
 from models_app.actions.commits import commit
 from models_app.actions.downloads import count_downloads, download_spool, note_download
 from models_app.api import counting
+from models_app.api.recent import Recent
 from models_app.models import DownloadCount, Repo
 from models_app.storage.operations import AddFile
 from tests.models_app.people import repo_of, session
@@ -24,7 +25,7 @@ CLIENT = {"user-agent": "unknown/None; hf_hub/2.4.0; python/3.11"}
 @pytest.fixture(autouse=True)
 def _own_spool(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.HUB_DOWNLOADS_DIR = tmp_path / "downloads"
-    monkeypatch.setattr(counting, "_recent", counting._Recent())
+    monkeypatch.setattr(counting, "_recent", Recent())
 
 
 def numbers(repo: Repo) -> tuple[int, int]:

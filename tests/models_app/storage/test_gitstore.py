@@ -159,8 +159,8 @@ def test_a_file_in_the_way_of_a_folder_is_a_conflict(store: GitStore) -> None:
 @pytest.mark.parametrize(
     "path",
     ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a\\.git\\b", "a\nb", "a\x00b", ".git/config",
-     "a/.GIT/x", ".git ", ".Git.", "git~1", ".g\u200cit", "x" * 256, "/".join(["y" * 200] * 21), "a/", "\ud800",
-     ".git::$INDEX_ALLOCATION"],
+     "a/.GIT/x", ".git ", ".Git.", "git~1", ".g\u200cit", "x" * 256, "/".join(["y" * 200] * 21), "a/",
+     "\ud800", ".git::$INDEX_ALLOCATION"],
 )  # fmt: skip
 def test_paths_that_no_repository_may_hold(path: str) -> None:
     with pytest.raises(BadPath):
