@@ -106,6 +106,16 @@ class PatientSocket(socket.socket):
         self._moved += len(piece)
         return piece
 
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """As `recv`, without a copy."""
+        if self.early and not flags:
+            piece = self.recv(min(nbytes or len(buffer), len(buffer)))
+            memoryview(buffer)[: len(piece)] = piece
+            return len(piece)
+        got: int = self._wait(partial(super().recv_into, buffer, nbytes, flags))
+        self._moved += got
+        return got
+
     def sendall(self, data: Any, flags: int = 0) -> None:
         """As of any socket; a client that does not read for too long counts as gone."""
         self._wait(partial(super().sendall, data, flags))

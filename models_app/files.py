@@ -70,15 +70,16 @@ def xorb_store() -> XorbStore:
     return XorbStore(settings.HUB_XORBS_DIR, settings.HUB_TMP_DIR, direct=settings.HUB_DIRECT_IO)
 
 
-def stream_large_file(large_file: LargeFile, start: int, stop: int) -> Iterator[bytes]:
-    """Content bytes `start` to `stop` (exclusive) in pieces of at most 1 MiB.
+def stream_large_file(large_file: LargeFile, start: int, stop: int, *, once: bool = False) -> Iterator[bytes]:
+    """Content bytes `start` to `stop` (exclusive) in pieces of at most 1 MiB; `once` as in
+    `XorbStore.reading`.
 
     The rows are read here, before the first piece is asked for: a slow reader holds no database connection.
     Raises ContentLost when a container is not on disk, so that no answer begins that cannot be finished.
     """
     terms = _terms(large_file, start, stop)
     _check_containers(term.container for term in terms)
-    return assemble(xorb_store(), [term.located() for term in terms], start, stop)
+    return assemble(xorb_store(), [term.located() for term in terms], start, stop, once=once)
 
 
 def open_large_file(large_file: LargeFile) -> io.BufferedReader:

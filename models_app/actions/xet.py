@@ -53,9 +53,8 @@ def store_xorb(actor: Actor, *, hash_hex: str, body: Body, length: int) -> bool:
     store = xorb_store()
     with store.incoming() as incoming:
         with store.writer(incoming) as writer:
-            for piece in read_pieces(body, length):
+            for piece in writer.take(body, length):
                 reader.feed(piece)
-                writer.write(piece)
         reader.finish(expected)
         return keep_xorb(incoming, hash_hex, reader.chunks)
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 
+from django.conf import settings
+
+LARGE_BYTES = 4 * 1024**2
+_LATELY_SECONDS = 3600
 _MAX_REMEMBERED = 20_000
 
 
@@ -26,3 +31,15 @@ class Recent:
             if len(self._noted) > _MAX_REMEMBERED:
                 self._noted.popitem(last=False)
             return True
+
+
+_reads = Recent()
+
+
+def is_read_once(what: str, size: int) -> bool:
+    """Whether to read so many bytes past the page cache: much that nobody asked this process for lately.
+
+    What is read once need not push out what others download; what is asked for again comes from memory.
+    """
+    is_large = settings.HUB_DIRECT_IO and size >= LARGE_BYTES
+    return is_large and _reads.is_new(what, time.monotonic(), _LATELY_SECONDS)

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from models_app.api.counting import count_request
 from models_app.api.ranges import asked_span, outside
+from models_app.api.recent import is_read_once
 from models_app.api.repo_view import RepoAPIView
 from models_app.api.xet_download import read_token_path, xet_headers
 from models_app.content.filetypes import served_type
@@ -122,5 +123,6 @@ def ranged(
         return HttpResponse(b"", status=span.status, headers=headers)
     if isinstance(content, bytes):
         return HttpResponse(content[span.start : span.stop], status=span.status, headers=headers)
-    pieces = stream_large_file(content, span.start, span.stop)
+    once = is_read_once(f"{content.sha256} {span.start}", span.stop - span.start)
+    pieces = stream_large_file(content, span.start, span.stop, once=once)
     return StreamingHttpResponse(pieces, status=span.status, headers=headers)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable
 
 from django.core import signing
@@ -16,7 +15,7 @@ from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHt
 from django.urls import path
 
 from accounts.actor import Actor
-from models_app.api.recent import Recent
+from models_app.api.recent import is_read_once
 from models_app.api.wire import HubAPIView, WireError, public_url
 from models_app.api.xet import CAS, living_reader, named
 from models_app.files import xorb_store
@@ -30,9 +29,6 @@ LINK_SECONDS = 3600
 _SALT = "tuneyard.xorb"
 # For servers that do not let the kernel send.
 _PIECE_BYTES = 1024**2
-_LARGE_BYTES = 4 * 1024**2
-_LATELY_SECONDS = 3600
-_asked = Recent()
 # Clients that do not know the size ask up to the largest whole number of 64 bits.
 _RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})")
 
@@ -83,7 +79,7 @@ def _slice_response(request: HttpRequest, name: str, first: int, last: int) -> H
         file.close()
         raise WireError(416, f"The link opens the bytes {first} to {last - 1}; ask for some of them.")
     response: FileResponse | StreamingHttpResponse
-    if store.direct and stop - start >= _LARGE_BYTES and _is_first(name, start):
+    if is_read_once(f"{name} {start}", stop - start):
         file.close()
         response = StreamingHttpResponse(store.stream_once(name, start, stop), status=206)
         response["Content-Type"] = "application/octet-stream"
@@ -97,12 +93,6 @@ def _slice_response(request: HttpRequest, name: str, first: int, last: int) -> H
     response["Accept-Ranges"] = "bytes"
     response["Cache-Control"] = "private, no-store"
     return response
-
-
-def _is_first(name: str, start: int) -> bool:
-    """Whether nobody asked this process for the range lately: what is read once need not fill the page cache,
-    what is asked for again comes from there."""
-    return _asked.is_new(f"{name} {start}", time.monotonic(), _LATELY_SECONDS)
 
 
 def asked_range(request: HttpRequest, size: int) -> tuple[int, int]:

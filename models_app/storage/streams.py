@@ -35,6 +35,30 @@ def read_pieces(body: Body, length: int) -> Iterator[bytes]:
         yield piece
 
 
+def fill(body: Body, view: memoryview, left: int, length: int) -> None:
+    """All of `view` from `body`, where `left` of `length` bytes are still to come.
+
+    BodyCutShort when there are fewer. Without a copy where the body has `readinto1`.
+    """
+    filled = 0
+    while filled < len(view):
+        try:
+            count = _read_into(body, view[filled:])
+        except OSError as error:
+            raise _cut_short(left - filled, length) from error
+        if not count:
+            raise _cut_short(left - filled, length)
+        filled += count
+
+
+def _read_into(body: Body, view: memoryview) -> int:
+    if hasattr(body, "readinto1"):
+        return int(body.readinto1(view))
+    piece = body.read(len(view))
+    view[: len(piece)] = piece
+    return len(piece)
+
+
 def discard(body: Body, limit: int) -> None:
     """Read what is left of a refused body, at most `limit` bytes; a client that is gone is no matter."""
     try:

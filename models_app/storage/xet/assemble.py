@@ -30,15 +30,18 @@ class Term:
     length: int
 
 
-def assemble(store: XorbStore, terms: Iterable[Term], start: int, stop: int) -> Iterator[bytes]:
-    """Content bytes `start` to `stop` (exclusive) in pieces of at most PIECE_BYTES.
+def assemble(
+    store: XorbStore, terms: Iterable[Term], start: int, stop: int, *, once: bool = False
+) -> Iterator[bytes]:
+    """Content bytes `start` to `stop` (exclusive) in pieces of at most PIECE_BYTES; `once` as in
+    `XorbStore.reading`.
 
     `terms` are in file order and may be lazy. Raises FileNotFoundError when a container is gone and XorbError
     when its bytes are damaged or the terms do not reach `stop`.
     """
     held: list[bytes | memoryview] = []
     held_bytes = 0
-    for content in contents(store, terms, start, stop):
+    for content in contents(store, terms, start, stop, once=once):
         if held_bytes + len(content) > PIECE_BYTES:
             yield b"".join(held)
             held, held_bytes = [], 0
@@ -51,8 +54,7 @@ def assemble(store: XorbStore, terms: Iterable[Term], start: int, stop: int) -> 
 def contents(
     store: XorbStore, terms: Iterable[Term], start: int, stop: int, *, once: bool = False
 ) -> Iterator[bytes | memoryview]:
-    """The same bytes and faults as `assemble` has, chunk by chunk as they are stored; `once` as in
-    `XorbStore.reading`."""
+    """The same bytes and faults as `assemble` has, chunk by chunk as they are stored."""
     reached = start
     for term in terms:
         if term.file_offset >= stop:
@@ -60,7 +62,9 @@ def contents(
         first = max(start - term.file_offset, 0)
         last = min(stop - term.file_offset, term.length)
         if first < last:
-            with store.reading(term.container, once=once) as read:
+            # Many short reads are quicker from a cache that reads ahead.
+            is_long = term.byte_stop - term.byte_start >= _SLAB_BYTES
+            with store.reading(term.container, once=once and is_long) as read:
                 for content in _term_contents(read, term, first, last):
                     reached += len(content)
                     yield content

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 
+from models_app.storage.streams import Body, fill
+
 BLOCK_BYTES = 4096
 _SLAB_BYTES = 1024**2
 _KEPT_SLABS = 32
@@ -53,19 +55,21 @@ class DirectWriter:
         self._fd = _open(path, os.O_WRONLY, direct)
         self._slab = _slabs.take()
         self._view = memoryview(self._slab)
-        self._filled = self._written = 0
+        self._written = 0
 
-    def write(self, piece: bytes | memoryview) -> None:
-        """Append; whole slabs leave for the disk at once."""
-        rest = memoryview(piece)
-        while rest:
-            part = rest[: _SLAB_BYTES - self._filled]
-            self._view[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
-            rest = rest[len(part) :]
-            if self._filled == _SLAB_BYTES:
-                self._put(_SLAB_BYTES)
-                self._written, self._filled = self._written + _SLAB_BYTES, 0
+    def take(self, body: Body, length: int) -> Iterator[memoryview]:
+        """Append `length` bytes of `body`; they are shown a slab at a time, each until the next is asked for.
+
+        Raises BodyCutShort when there are fewer.
+        """
+        taken = 0
+        while taken < length:
+            part = self._view[: min(_SLAB_BYTES, length - taken)]
+            fill(body, part, length - taken, length)
+            yield part
+            self._put(_whole_blocks(len(part)))
+            taken += len(part)
+            self._written += len(part)
 
     def __enter__(self) -> DirectWriter:
         return self
@@ -75,11 +79,9 @@ class DirectWriter:
     ) -> None:
         try:
             if error is None:
-                self._put(_whole_blocks(self._filled))
-                os.ftruncate(self._fd, self._written + self._filled)
+                os.ftruncate(self._fd, self._written)
         finally:
             os.close(self._fd)
-            self._view.release()
             _slabs.give(self._slab)
 
     def _put(self, size: int) -> None:

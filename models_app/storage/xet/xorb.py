@@ -99,7 +99,7 @@ class XorbReader:
         self._tail = bytearray()
         self._in_footer = False
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, piece: bytes | memoryview) -> None:
         """Check every chunk that ends within the bytes so far; raises XorbError."""
         rest = memoryview(piece)
         if self._tail:

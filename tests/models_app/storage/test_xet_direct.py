@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import random
 from collections.abc import Callable
@@ -11,11 +12,17 @@ from typing import Any
 
 import pytest
 
+from models_app.storage.streams import BodyCutShort
 from models_app.storage.xet import direct
 from models_app.storage.xet.direct import BLOCK_BYTES, DirectWriter, reading
 
 SLAB = direct._SLAB_BYTES
 SIZES = [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, SLAB - 1, SLAB, SLAB + 1, 3 * SLAB + 12_345]
+
+
+def write(file: DirectWriter, content: bytes) -> None:
+    for _ in file.take(io.BytesIO(content), len(content)):
+        pass
 
 
 def _refuses(call: Callable[..., int]) -> Callable[..., int]:
@@ -29,6 +36,16 @@ def _refuses(call: Callable[..., int]) -> Callable[..., int]:
         return call(fd, *words)
 
     return refusing
+
+
+class Dripping:
+    """A body that comes in pieces of any size."""
+
+    def __init__(self, content: bytes, numbers: random.Random) -> None:
+        self._file, self._numbers = io.BytesIO(content), numbers
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(min(size, self._numbers.choice([100, 7_000, 70_000, SLAB, 2 * SLAB])))
 
 
 @pytest.fixture(params=["direct", "refused late", "refused at once"])
@@ -54,10 +71,9 @@ def test_what_is_written_is_read(tmp_path: Path, road: str, size: int) -> None:
     content, path, at = numbers.randbytes(size), tmp_path / "x", 0
     path.touch()
     with DirectWriter(path) as file:
-        while at < size:
-            length = numbers.choice([1, 100, 70_000, SLAB, 2 * SLAB])
-            file.write(memoryview(content)[at : at + length])
-            at += length
+        for piece in file.take(Dripping(content, numbers), size):
+            assert piece == content[at : at + len(piece)]
+            at += len(piece)
     assert path.read_bytes() == content
     with reading(path) as read:
         for _ in range(20):
@@ -73,11 +89,11 @@ def test_a_fault_halfway_leaves_the_file_to_whoever_made_it(tmp_path: Path) -> N
 
     def fails() -> None:
         with DirectWriter(path) as file:
-            file.write(b"x" * (SLAB + 10))
-            raise ZeroDivisionError
+            for _ in file.take(io.BytesIO(b"x" * (SLAB + 10)), SLAB + 20):
+                pass
 
     before = len(os.listdir("/proc/self/fd"))
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(BodyCutShort, match="1048586 of 1048596"):
         fails()
     assert path.stat().st_size == SLAB
     assert len(os.listdir("/proc/self/fd")) == before
@@ -92,7 +108,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     def writes() -> None:
         with DirectWriter(tmp_path / "x") as file:
-            file.write(b"x")
+            write(file, b"x")
 
     with pytest.raises(OSError, match="full"):
         writes()
@@ -102,10 +118,10 @@ def test_buffers_are_used_again(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     for _ in range(3):
         with DirectWriter(tmp_path / "x") as file:
-            file.write(b"x")
+            write(file, b"x")
     idle = len(direct._slabs._idle)
     with DirectWriter(tmp_path / "x", direct=False) as file:
         assert len(direct._slabs._idle) == idle - 1
-        file.write(b"y")
+        write(file, b"y")
     assert len(direct._slabs._idle) == idle
     assert (tmp_path / "x").read_bytes() == b"y"
