@@ -14,7 +14,7 @@ from models_app.models import FileTerm, LargeFile, Repo
 from models_app.storage.errors import ContentLost, EntryNotFound, FileTooLarge
 from models_app.storage.gitstore import GitStore, repo_path
 from models_app.storage.lfs import Pointer
-from models_app.storage.xet.assemble import assemble, open_assembled
+from models_app.storage.xet.assemble import ahead, assemble, open_assembled
 from models_app.storage.xet.reconstruct import PlacedTerm, Reconstruction, reconstruct
 from models_app.storage.xet.store import XorbStore
 
@@ -79,7 +79,8 @@ def stream_large_file(large_file: LargeFile, start: int, stop: int, *, once: boo
     """
     terms = _terms(large_file, start, stop)
     _check_containers(term.container for term in terms)
-    return assemble(xorb_store(), [term.located() for term in terms], start, stop, once=once)
+    pieces = assemble(xorb_store(), [term.located() for term in terms], start, stop, once=once)
+    return ahead(pieces) if once else pieces  # nothing else reads ahead there
 
 
 def open_large_file(large_file: LargeFile) -> io.BufferedReader:

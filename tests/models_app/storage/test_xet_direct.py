@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from models_app.storage.streams import BodyCutShort
 from models_app.storage.xet import direct
+from models_app.storage.xet.assemble import ahead
 from models_app.storage.xet.direct import BLOCK_BYTES, DirectWriter, reading
 
 SLAB = direct._SLAB_BYTES
@@ -125,3 +126,18 @@ def test_buffers_are_used_again(tmp_path: Path) -> None:
         write(file, b"y")
     assert len(direct._slabs._idle) == idle
     assert (tmp_path / "x").read_bytes() == b"y"
+
+
+def test_pieces_made_ahead_are_the_same_and_so_are_their_faults() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield from (b"a", b"", b"c")
+        raise ZeroDivisionError
+
+    taken: list[bytes] = []
+    with pytest.raises(ZeroDivisionError):
+        taken.extend(ahead(pieces()))
+    assert taken == [b"a", b"", b"c"]
+    assert list(ahead(iter([]))) == []
+    left = ahead(iter([b"x"] * 100))
+    assert next(left) == b"x"
+    left.close()  # a client that goes away
