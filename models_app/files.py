@@ -14,7 +14,8 @@ from models_app.models import FileTerm, LargeFile, Repo
 from models_app.storage.errors import ContentLost, EntryNotFound, FileTooLarge
 from models_app.storage.gitstore import GitStore, repo_path
 from models_app.storage.lfs import Pointer
-from models_app.storage.xet.assemble import ahead, assemble, open_assembled
+from models_app.storage.streams import ahead
+from models_app.storage.xet.assemble import assemble, open_assembled
 from models_app.storage.xet.reconstruct import PlacedTerm, Reconstruction, reconstruct
 from models_app.storage.xet.store import XorbStore
 

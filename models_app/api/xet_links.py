@@ -21,6 +21,7 @@ from models_app.api.xet import CAS, living_reader, named
 from models_app.files import xorb_store
 from models_app.large_files import Place
 from models_app.storage.errors import ContentLost
+from models_app.storage.streams import ahead
 from models_app.storage.xet.reconstruct import FetchRange
 from models_app.storage.xet.store import FileSlice
 
@@ -81,7 +82,7 @@ def _slice_response(request: HttpRequest, name: str, first: int, last: int) -> H
     response: FileResponse | StreamingHttpResponse
     if is_read_once(f"{name} {start}", stop - start):
         file.close()
-        response = StreamingHttpResponse(store.stream_once(name, start, stop), status=206)
+        response = StreamingHttpResponse(ahead(store.stream_once(name, start, stop)), status=206)
         response["Content-Type"] = "application/octet-stream"
     else:
         # Handed over as a file, so that the server may let the kernel send it.

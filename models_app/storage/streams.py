@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from models_app.storage.errors import StorageError
@@ -57,6 +58,15 @@ def _read_into(body: Body, view: memoryview) -> int:
     piece = body.read(len(view))
     view[: len(piece)] = piece
     return len(piece)
+
+
+def ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces, each made while the one before is under way."""
+    with ThreadPoolExecutor(1) as other:
+        coming = other.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = other.submit(next, pieces, None)
+            yield piece
 
 
 def discard(body: Body, limit: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from models_app.storage.xet.store import XorbStore
@@ -50,15 +49,6 @@ def assemble(
         held_bytes += len(content)
     if held:
         yield b"".join(held)
-
-
-def ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces, each made while the one before is under way."""
-    with ThreadPoolExecutor(1) as other:
-        coming = other.submit(next, pieces, None)
-        while (piece := coming.result()) is not None:
-            coming = other.submit(next, pieces, None)
-            yield piece
 
 
 def contents(
