@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
+from tests.live import LiveHub
 from tests.wire.methods.register import People, tries
 from tests.wire.test_gated_stories import ask
 from tests.wire.test_people_stories import press
 
 pytestmark = pytest.mark.wire
+
+
+@pytest.fixture
+def _carol_follows(hub: LiveHub) -> Iterator[None]:
+    """Alice and the team, for one test: the hub is shared with others."""
+    paths = ("users/alice", "organizations/team")
+    for path in paths:
+        press(hub.api("carol"), f"/api/{path}/follow")
+    yield
+    for path in paths:
+        press(hub.api("carol"), f"/api/{path}/follow", "DELETE")
 
 
 @tries("whoami")
@@ -31,10 +44,9 @@ def test_who_one_is(people: People) -> None:
     "list_user_followers",
     "list_user_following",
 )
+@pytest.mark.usefixtures("_carol_follows")
 def test_who_others_are(people: People) -> None:
     api, carol, visitor = people(), people("carol"), people(None)
-    for path in ("users/alice", "organizations/team"):
-        press(people.hub.api("carol"), f"/api/{path}/follow")
     user = visitor.get_user_overview("alice")
     assert (user.username, user.fullname, user.user_type) == ("alice", "alice", "user")
     assert user.num_followers >= 1
