@@ -118,6 +118,7 @@ def _of_regex(text: str) -> Iterator[tuple[str, tuple[Parameter, ...]]]:
             enum = {"type": "string", "enum": words}
             choices.append([(f"{{{name}}}", Parameter(name, enum, _MEANINGS.get(name, ("",))[0]))])
     for chosen in product(*choices):
-        words_left = iter(chosen)
-        path = _GROUP.sub(lambda _, words_left=words_left: next(words_left)[0], text[1:-1])  # type: ignore[misc]
+        path = text[1:-1]
+        for word, _ in chosen:
+            path = _GROUP.sub(word, path, count=1)
         yield "/" + path, tuple(parameter for _, parameter in chosen if parameter is not None)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 from typing import BinaryIO, TypeVar
 
 from django.db import connection, transaction
@@ -17,7 +15,8 @@ from django.utils import timezone
 from models_app.files import xorb_store
 from models_app.models import Bucket, BucketUpload, FileTerm, LargeFile, Repo, RepoFile, Xorb
 from models_app.storage.errors import StorageError
-from models_app.storage.xet.assemble import Term, contents
+from models_app.storage.streams import ahead
+from models_app.storage.xet.assemble import Term, assemble
 from models_app.storage.xet.hashing import Node, hash_to_text, xorb_hash
 from models_app.storage.xet.store import copy_ranges
 from models_app.storage.xet.xorb import StoredChunk, pack_table
@@ -25,9 +24,8 @@ from models_app.storage.xet.xorb import StoredChunk, pack_table
 _Item = TypeVar("_Item")
 _Place = tuple[str, int, int, int]
 _BATCH = 900
-# Files up to this size are hashed as they are read; of others so many chunks while the next ones are read.
+# Files up to this size are not worth a thread of their own.
 _SMALL_BYTES = 8 * 1024**2
-_HASHED_AT_ONCE = 64
 # How often a xorb is tried again when what it was compared with has changed meanwhile.
 _ATTEMPTS = 4
 # Collection looks at days; writing the time of every use would make each upload rewrite its base's rows.
@@ -175,27 +173,15 @@ def check_sha256(terms: Sequence[FileTerm], sha256: str) -> None:
 
 
 def sha256_of(terms: Sequence[FileTerm]) -> str:
-    """The SHA-256 of what these terms hold, in hex; reads all of it, ahead of what is hashed meanwhile."""
+    """The SHA-256 of what these terms hold, in hex; reads all of it, of a large file while it is hashed."""
     digest = hashlib.sha256()
     size = sum(term.length for term in terms)
     parts = (Term(t.xorb_id, t.byte_start, t.byte_end, t.file_offset, t.length) for t in terms)
     is_large = size > _SMALL_BYTES
-    pieces = contents(xorb_store(), parts, 0, size, once=is_large)
-    if not is_large:
-        _update(digest, pieces)
-        return digest.hexdigest()
-    with ThreadPoolExecutor(1) as other:
-        hashed = None
-        while batch := list(islice(pieces, _HASHED_AT_ONCE)):
-            if hashed is not None:
-                hashed.result()
-            hashed = other.submit(_update, digest, batch)
-    return digest.hexdigest()
-
-
-def _update(digest: hashlib._Hash, pieces: Iterable[bytes | memoryview]) -> None:
-    for piece in pieces:
+    pieces = assemble(xorb_store(), parts, 0, size, once=is_large)
+    for piece in ahead(pieces) if is_large else pieces:
         digest.update(piece)
+    return digest.hexdigest()
 
 
 def keep_files(place: Repo | Bucket, files: Sequence[NewFile]) -> int:

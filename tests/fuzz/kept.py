@@ -61,7 +61,7 @@ class Kept:
             self.run, self._keys[Run] = str(run.uuid), run.pk
 
     def _is_gone(self, kind: type[Model]) -> bool:
-        return not kind.objects.filter(pk=self._keys.get(kind, 0)).exists()  # type: ignore[attr-defined]
+        return not kind._default_manager.filter(pk=self._keys.get(kind, 0)).exists()
 
     def words(self) -> dict[str, list[object]]:
         """By the name of a parameter or field: what leads to something of hers."""
