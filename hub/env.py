@@ -27,15 +27,18 @@ def env_bool(name: str, default: bool) -> bool:
     return value == "True"
 
 
-def env_int(name: str, default: int) -> int:
-    """A whole number, or ImproperlyConfigured."""
+def env_int(name: str, default: int, least: int | None = None) -> int:
+    """A whole number of at least `least`, or ImproperlyConfigured."""
     value = os.environ.get(name)
     if not value:
         return default
     try:
-        return int(value)
+        number = int(value)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be a whole number, got {value!r}") from error
+    if least is not None and number < least:
+        raise ImproperlyConfigured(f"{name} must be {least} at least, got {number}")
+    return number
 
 
 def env_ints(name: str, default: str) -> list[int]:
@@ -143,6 +146,4 @@ def env_database(name: str, default: dict[str, object], connections: int = 20) -
 
 def _pool(most: int) -> dict[str, object]:
     """Many threads wait for clients, few ask the database: they share connections (hub/waiting.py)."""
-    if most < 1:
-        raise ImproperlyConfigured(f"HUB_DATABASE_CONNECTIONS must be 1 at least, got {most}")
     return {"min_size": 1, "max_size": most, "timeout": _POOL_SECONDS}

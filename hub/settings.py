@@ -36,7 +36,7 @@ DATABASES = {
                 ),
             },
         },
-        env_int("HUB_DATABASE_CONNECTIONS", 20),
+        env_int("HUB_DATABASE_CONNECTIONS", 20, least=1),
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -74,7 +74,7 @@ HUB_ATTACHMENT_VIDEO_BYTES = env_int("HUB_ATTACHMENT_VIDEO_MB", 50) * 1024**2
 HUB_ATTACHMENTS_PER_USER_BYTES = env_int("HUB_ATTACHMENTS_PER_USER_MB", 1024) * 1024**2
 
 # --- web: a Python process uses one core at a time, and two keep downloads going while one is busy
-HUB_WEB_PROCESSES = env_int("HUB_WEB_PROCESSES", min(4, max(2, os.cpu_count() or 2)))
+HUB_WEB_PROCESSES = env_int("HUB_WEB_PROCESSES", min(4, max(2, os.cpu_count() or 2)), least=1)
 
 # --- limits
 HUB_REGISTRATION = env_str("HUB_REGISTRATION", "open")

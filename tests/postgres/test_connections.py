@@ -29,6 +29,7 @@ def narrow(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Li
         tmp_path_factory.mktemp("narrow"),
         HUB_DATABASE_URL=create_database(server),
         HUB_DATABASE_CONNECTIONS=str(CONNECTIONS),
+        HUB_WEB_PROCESSES="1",  # each process has a pool of its own
     )
     live.api().create_repo("net")
     live.api().upload_file(path_or_fileobj=LARGE, path_in_repo="w.bin", repo_id="alice/net")
