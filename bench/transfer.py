@@ -3,6 +3,7 @@
     python -m bench.transfer                       wants Debian's nginx
     python -m bench.transfer --mebibytes 128 --files 200 --repeat 1    for a quick look
     python -m bench.transfer --mlflow              also against MLflow's artifact server (installed for it)
+    python -m bench.transfer --page-cache          also uploads to a hub with HUB_DIRECT_IO=False
 
 One large file and many small ones, each run in a fresh process with a fresh home, in turn, medians:
 
@@ -171,6 +172,11 @@ def timed(command: list[str]) -> float:
     return time.perf_counter() - began
 
 
+def swapped(parts: list[Any]) -> list[Any]:
+    """Of each pair the second first."""
+    return [parts[number ^ 1] for number in range(len(parts))]
+
+
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Everything in turn, `--repeat` times over; every list holds seconds."""
     folders = make_content(args.work, args.mebibytes, args.files)
@@ -190,8 +196,15 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             data.mkdir()
             with running_hub(data, args.work / "hub.log") as (url, token):
                 for kind, folder in folders.items():
-                    note(f"{kind} upload sink", call(args, "upload", kind, folder, drain, "hf_x"))
-                    note(f"{kind} upload hub", call(args, "upload", kind, folder, url, token))
+                    parts = [
+                        ("upload", "sink", drain, "hf_x"),
+                        ("upload", "hub", url, token),
+                        ("download", "nginx", nginx, "hf_x"),
+                        ("download", "hub", url, token),
+                    ]
+                    # Who goes second finds warmer pages: the turns change with the lap.
+                    for part, whose, address, key in parts if lap % 2 else swapped(parts):
+                        note(f"{kind} {part} {whose}", call(args, part, kind, folder, address, key))
                     if mlflow:
                         run, seconds = mlflow.upload(folder)
                         note(f"{kind} upload mlflow", seconds)
@@ -199,12 +212,15 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                         note(f"{kind} download mlflow", mlflow.download(run, target))
                         check_same(folder, target)
                         shutil.rmtree(target)
-                    note(f"{kind} download nginx", call(args, "download", kind, folder, nginx, "hf_x"))
-                    note(f"{kind} download hub", call(args, "download", kind, folder, url, token))
                 path = f"/{USER}/large/resolve/main/model.bin"
                 note("large curl nginx", curl(nginx + path))
                 note("large curl hub", curl(url + path))
             shutil.rmtree(data)
+            if args.page_cache:
+                data.mkdir()
+                with running_hub(data, args.work / "hub.log", HUB_DIRECT_IO="False") as (url, token):
+                    note("large upload cached", call(args, "upload", "large", folders["large"], url, token))
+                shutil.rmtree(data)
             note("large cp", timed(["cp", str(file), str(args.work / "copy")]))
             note("large sha256sum", timed(["sha256sum", str(file)]))
             (args.work / "copy").unlink()
@@ -234,6 +250,12 @@ def markdown(args: argparse.Namespace, found: dict[str, Any], where: Any) -> str
     rows.append([f"curl, {args.mebibytes} MiB", speed("large curl hub"), f"nginx {speed('large curl nginx')}",
                  share("large curl nginx", "large curl hub"), "–"])  # fmt: skip
     command = " ".join(["python -m bench.transfer", *sys.argv[1:]])
+    cached = seconds("large upload cached")
+    page_cache = (
+        f"The upload of {args.mebibytes} MiB with `HUB_DIRECT_IO=False`: {cached}.\n\n"
+        if args.page_cache
+        else ""
+    )
     return f"""# Transfer
 
 `{command}` · {where["when"]} · {where["processor"]}, {where["cores"]} cores, Python {where["python"]};
@@ -241,7 +263,7 @@ client, hub and limits on the same machine; medians of {args.repeat}, every clie
 
 {report.table(["what", "hub", "limit", "of the limit's speed", "MLflow"], rows)}
 
-The machine itself: `cp` {speed("large cp")}, `sha256sum` {speed("large sha256sum")}.
+{page_cache}The machine itself: `cp` {speed("large cp")}, `sha256sum` {speed("large sha256sum")}.
 """
 
 
@@ -251,8 +273,9 @@ def main() -> int:
     )
     parser.add_argument("--mebibytes", type=int, default=1024)
     parser.add_argument("--files", type=int, default=2000)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--mlflow", action="store_true")
+    parser.add_argument("--page-cache", action="store_true")
     for hidden, kind in (("--part", str), ("--work", Path), ("--name", str), ("--folder", Path)):
         parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
     args = parser.parse_args()
