@@ -9,19 +9,25 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from training.errors import UserError
 from training.images import Geometry, open_image, to_planes
+from training.splits import (
+    SPLIT_NAMES,
+    card_names,
+    check_name,
+    class_name,
+    natural,
+    parquet_files,
+    table_file,
+)
 from training.tables import MAX_ROWS, Rows, Source, read_listing, read_parquet
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-SPLIT_NAMES = ("train", "validation", "valid", "val", "dev", "test")
 MAX_CLASSES = 10_000
 MEMORY_BYTES = 1024 * 1024 * 1024
 CHUNK = 256
@@ -47,9 +53,9 @@ def read_split(
     rows = _find_rows(data_dir, name, image_column, label_column)
     if not rows.labels:
         raise UserError("data:empty", f"The split {name!r} holds no images.")
-    names = rows.names or _card_names(data_dir, label_column)
-    classes = [_class_name(raw, names, rows.where, index) for index, raw in enumerate(rows.labels)]
-    labels = names or sorted(set(classes), key=_natural)
+    names = rows.names or card_names(data_dir, label_column)
+    classes = [class_name(raw, names, rows.where, index) for index, raw in enumerate(rows.labels)]
+    labels = names or sorted(set(classes), key=natural)
     if len(labels) > MAX_CLASSES:
         raise UserError("data:too-many-classes", f"The data set has more than {MAX_CLASSES:,} classes.")
     index_of = {label: index for index, label in enumerate(labels)}
@@ -139,12 +145,11 @@ def _allocate(shape: tuple[int, ...], scratch: Path | None, name: str) -> Tensor
 
 
 def _find_rows(root: Path, name: str, image_column: str, label_column: str) -> Rows:
-    if not name or "/" in name or name.startswith("."):
-        raise UserError("data:no-split", f"{name!r} is not the name of a split.")
-    shards = _parquet_files(root, name)
+    check_name(name)
+    shards = parquet_files(root, name)
     if shards:
         return read_parquet(shards, root, image_column, label_column)
-    table = _table_file(root, name)
+    table = table_file(root, name, ("csv", "jsonl"))
     if table:
         return read_listing(table, root, image_column, label_column)
     for folder in (root / name, root / "data" / name):
@@ -156,22 +161,6 @@ def _find_rows(root: Path, name: str, image_column: str, label_column: str) -> R
     raise UserError("data:no-split", f"The data set has no split {name!r}.")
 
 
-def _parquet_files(root: Path, name: str) -> list[Path]:
-    shard = re.compile(rf"{re.escape(name)}(-\d+-of-\d+|[-_.]\w+)?\.parquet")
-    for folder in (root / "data", root):
-        found = sorted(path for path in folder.glob("*.parquet") if shard.fullmatch(path.name))
-        if found:
-            return found
-    return sorted((root / name).glob("*.parquet")) or sorted((root / "data" / name).glob("*.parquet"))
-
-
-def _table_file(root: Path, name: str) -> Path | None:
-    places = [root / name, root / "data" / name]
-    candidates = [place / f"metadata.{kind}" for place in places for kind in ("csv", "jsonl")]
-    candidates += [place.with_name(f"{name}.{kind}") for place in places for kind in ("csv", "jsonl")]
-    return next((path for path in candidates if path.is_file()), None)
-
-
 def _class_folders(folder: Path) -> list[Path]:
     return sorted(
         (
@@ -179,7 +168,7 @@ def _class_folders(folder: Path) -> list[Path]:
             for path in folder.iterdir()
             if path.is_dir() and not path.name.startswith(".") and _images(path)
         ),
-        key=lambda path: _natural(path.name),
+        key=lambda path: natural(path.name),
     )
 
 
@@ -201,48 +190,6 @@ def _folder_rows(folder: Path, root: Path) -> Rows:
 
     labels = [label for _, label in pairs]
     return Rows(labels, None, lambda index: pairs[index][0].relative_to(root).as_posix(), images)
-
-
-def _class_name(raw: Any, names: list[str] | None, where: Callable[[int], str], index: int) -> str:
-    """The class of one row as text; whole numbers go through the declared names."""
-    if isinstance(raw, float) and raw.is_integer():
-        raw = int(raw)
-    if raw is None or raw == "" or not isinstance(raw, str | int):
-        raise UserError("data:bad-label", f"The label {where(index)} must be a class name or a whole number.")
-    if names is None:
-        return str(raw)
-    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < len(names):
-        return names[raw]
-    if str(raw) in names:
-        return str(raw)
-    # A CSV has only text: "3" may be an index.
-    if isinstance(raw, str) and raw.isdecimal() and int(raw) < len(names):
-        return names[int(raw)]
-    text = f"The label {str(raw)[:60]!r} {where(index)} is not one of the {len(names)} declared classes."
-    raise UserError("data:bad-label", text)
-
-
-def _card_names(root: Path, label_column: str) -> list[str] | None:
-    """Class names from `dataset_info.features` of the card, as `datasets` writes them, or None."""
-    try:
-        with (root / "README.md").open(encoding="utf-8") as file:
-            head = file.read(256 * 1024)
-        found = re.match(r"---\s*\n(.*?)\n---", head, re.DOTALL)
-        info: Any = yaml.safe_load(found.group(1))["dataset_info"] if found else None
-        info = info[0] if isinstance(info, list) else info
-        feature = next(item for item in info["features"] if item["name"] == label_column)
-        names = feature["dtype"]["class_label"]["names"]
-        by_index = {int(key): str(name) for key, name in names.items()}
-        return [by_index[index] for index in range(len(by_index))] or None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
-        return None
-    except yaml.YAMLError:
-        return None
-
-
-def _natural(text: str) -> tuple[int, int, str]:
-    """Numbers by value, then words by letter, so that class 10 follows class 9."""
-    return (0, int(text), text) if text.isdecimal() and len(text) < 19 else (1, 0, text)
 
 
 def _shuffled(n: int, seed: int) -> list[int]:

@@ -41,10 +41,10 @@ def read_listing(table: Path, root: Path, image_column: str, label_column: str) 
         raise UserError("data:too-large", f"The table {name} is larger than 1 GiB.")
     paths: list[Path] = []
     labels: list[Any] = []
-    read = _csv_rows if table.suffix == ".csv" else _jsonl_rows
+    read = csv_rows if table.suffix == ".csv" else jsonl_rows
     for number, row in enumerate(read(table, name), start=1):
         column = "file_name" if "file_name" in row else image_column
-        _require_columns(row, (column, label_column), name)
+        require_columns(row, (column, label_column), name)
         if len(paths) >= MAX_ROWS:
             raise UserError("data:too-large", f"The table {name} has more than {MAX_ROWS:,} rows.")
         paths.append(table.parent / _safe_path(row[column], f"{name}, row {number}"))
@@ -65,10 +65,10 @@ def read_parquet(files: list[Path], root: Path, image_column: str, label_column:
     starts: list[int] = []
     for file in files:
         starts.append(len(labels))
-        with _parquet_errors(file, root):
+        with parquet_errors(file, root):
             table = pq.ParquetFile(file)
-            _check_parquet(table, file, root, (image_column, label_column), len(labels))
-            names = names or _declared_names(table.schema_arrow, label_column)
+            check_parquet(table, file, root, (image_column, label_column), len(labels))
+            names = names or declared_names(table.schema_arrow, label_column)
             for batch in table.iter_batches(BATCH_ROWS * 64, columns=[label_column]):
                 labels.extend(batch.column(0).to_pylist())
 
@@ -78,7 +78,7 @@ def read_parquet(files: list[Path], root: Path, image_column: str, label_column:
 
     def images(wanted: set[int]) -> Iterator[tuple[int, Source]]:
         for file, start in zip(files, starts, strict=True):
-            with _parquet_errors(file, root):
+            with parquet_errors(file, root):
                 yield from _parquet_images(pq.ParquetFile(file), image_column, start, wanted, root, where)
 
     return Rows(labels, names, where, images)
@@ -110,10 +110,10 @@ def _cell_source(cell: Any, root: Path, where: str) -> Source:
     raise UserError("data:missing-image", f"There is no image {where}.")
 
 
-def _check_parquet(table: Any, file: Path, root: Path, columns: tuple[str, ...], before: int) -> None:
+def check_parquet(table: Any, file: Path, root: Path, columns: tuple[str, ...], before: int) -> None:
     """Refuse missing columns and announced sizes beyond the bounds before any page is read."""
     name = file.relative_to(root).as_posix()
-    _require_columns(dict.fromkeys(table.schema_arrow.names), columns, name)
+    require_columns(dict.fromkeys(table.schema_arrow.names), columns, name)
     if before + table.metadata.num_rows > MAX_ROWS:
         raise UserError("data:too-large", f"The split has more than {MAX_ROWS:,} rows (at {name}).")
     for group in range(table.metadata.num_row_groups):
@@ -121,17 +121,20 @@ def _check_parquet(table: Any, file: Path, root: Path, columns: tuple[str, ...],
             raise UserError("data:too-large", f"{name} has a row group larger than 8 GiB.")
 
 
-def _declared_names(schema: Any, label_column: str) -> list[str] | None:
+def declared_names(schema: Any, label_column: str) -> list[str] | None:
     """Class names that the `datasets` library writes into the schema, or None."""
     try:
         info = json.loads((schema.metadata or {})[b"huggingface"])
-        names = info["info"]["features"][label_column]["names"]
-    except (KeyError, TypeError, ValueError, RecursionError):
+        feature = info["info"]["features"][label_column]
+        # Tags of tokens are a list of classes, spelled in two ways over the years.
+        feature = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
+        names = feature["names"]
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError):
         return None
     return [str(name) for name in names] if isinstance(names, list) else None
 
 
-class _parquet_errors:
+class parquet_errors:
     """Arrow's own exceptions become one sentence naming the file."""
 
     def __init__(self, file: Path, root: Path) -> None:
@@ -146,7 +149,8 @@ class _parquet_errors:
             raise UserError("data:broken-table", f"{self.name} is not a readable Parquet file.") from error
 
 
-def _csv_rows(table: Path, name: str) -> Iterator[dict[str, Any]]:
+def csv_rows(table: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The rows of a CSV in UTF-8 whose first row names the columns; `name` is how a refusal calls the file."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):
@@ -155,7 +159,8 @@ def _csv_rows(table: Path, name: str) -> Iterator[dict[str, Any]]:
         raise UserError("data:broken-table", f"{name} is not a readable CSV table in UTF-8.") from None
 
 
-def _jsonl_rows(table: Path, name: str) -> Iterator[dict[str, Any]]:
+def jsonl_rows(table: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-lines file; empty lines are left out."""
     with table.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -169,7 +174,8 @@ def _jsonl_rows(table: Path, name: str) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _require_columns(row: dict[str, Any], columns: tuple[str, ...], name: str) -> None:
+def require_columns(row: dict[str, Any], columns: tuple[str, ...], name: str) -> None:
+    """Raises `UserError` `data:missing-column` with the columns there are."""
     for column in columns:
         if column not in row:
             have = ", ".join(sorted(row)[:20])
