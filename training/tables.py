@@ -15,6 +15,8 @@ MAX_ROWS = 10_000_000
 MAX_TABLE_BYTES = 1024 * 1024 * 1024
 MAX_ROW_GROUP_BYTES = 8 * 1024 * 1024 * 1024
 BATCH_ROWS = 256
+# The csv module's own limit, 128 Ki, is short for a text; none at all would let one quote eat the file.
+MAX_CELL_CHARS = 16 * 1024 * 1024
 
 # Where an image is: encoded bytes, or a file.
 Source = bytes | Path
@@ -150,7 +152,8 @@ class parquet_errors:
 
 
 def csv_rows(table: Path, name: str) -> Iterator[dict[str, Any]]:
-    """The rows of a CSV in UTF-8 whose first row names the columns; `name` is how a refusal calls the file."""
+    """The rows of a CSV in UTF-8 whose first row names the columns; refusals call the file `name`."""
+    csv.field_size_limit(MAX_CELL_CHARS)
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):

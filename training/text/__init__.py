@@ -1,0 +1,1 @@
+"""Texts and lists of tokens for transformers' encoders: reading, tokenising, batching, the nets."""

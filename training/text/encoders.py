@@ -1,0 +1,258 @@
+"""transformers' encoders with a classification head: load, draw the head anew, stages, features, save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training.errors import UserError
+from training.text.basefiles import check_weights, read_config
+from training.text.pooling import add_mean_layer, draw_mean_layer, takes_mean
+
+# Modules behind the encoder, first to last; those that the base file lacks are new and learn with the head.
+TAILS = {
+    "albert": ("albert.pooler", "classifier"),
+    "bert": ("bert.pooler", "classifier"),
+    "deberta-v2": ("pooler", "classifier"),
+    "distilbert": ("pre_classifier", "classifier"),
+    "modernbert": ("head", "classifier"),
+}
+FINAL = ("pooler", "final_norm")
+
+
+@dataclass
+class Encoder:
+    """`net` is a stock `…ForSequenceClassification` or `…ForTokenClassification`; `labels[i]` names output i.
+
+    `new` names the modules that do not come from the base, `tail` all those behind the encoder. `pooling` is
+    "cls", "mean", or "tokens" where every token is classified.
+    """
+
+    net: Any
+    labels: list[str]
+    tail: tuple[str, ...]
+    new: tuple[str, ...]
+    pooling: str
+
+    @property
+    def head(self) -> str:
+        return self.tail[-1]
+
+
+def load_encoder(
+    base_dir: Path, *, labels: list[str], tokens: bool, scratch: bool, seed: int, pooling: str = "auto"
+) -> Encoder:
+    """The base model with a head for `labels`, fp32, eval mode; `scratch` draws every weight anew.
+
+    The head stays when the base already tells exactly these classes apart, in this order. `pooling` "mean"
+    averages over the tokens where the stock class can: by a setting of ModernBERT, by one layer more in the
+    BERT family (see `training.text.pooling`). Raises `UserError` where weights and config do not agree.
+    """
+    config = read_config(base_dir)
+    if not scratch:
+        check_weights(base_dir)
+    pooled = "tokens" if tokens else takes_mean(config, base_dir, pooling)
+    same_head = [config.id2label.get(index) for index in range(len(config.id2label))] == labels
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.problem_type = None if tokens else "single_label_classification"
+    added = pooled == "mean" and add_mean_layer(config)
+    torch.manual_seed(seed)
+    net, missing = _build(base_dir, config, tokens, scratch)
+    if added:
+        draw_mean_layer(net)
+    tail = ("classifier",) if tokens else TAILS.get(config.model_type, ("classifier",))
+    new = {name for name in tail if any(key.startswith(f"{name}.") for key in missing)}
+    if not same_head and not scratch:
+        _draw_head(net.get_submodule(tail[-1]), config.initializer_range, seed)
+        new.add(tail[-1])
+    _check_missing(config, missing, tail, added)
+    if added:
+        new |= {f"{_layers_name(net)}.{config.num_hidden_layers - 1}"}
+    return Encoder(net.eval(), list(labels), tail, tuple(sorted(new)), pooled)
+
+
+def load_finished(model_dir: Path, *, tokens: bool) -> Encoder:
+    """A published model, in eval mode. Raises `UserError` if its files do not make one."""
+    config = read_config(model_dir)
+    check_weights(model_dir)
+    names = [config.id2label.get(index) for index in range(len(config.id2label))]
+    if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        raise UserError("model:no-labels", "The model's config.json must name its classes in id2label.")
+    net, missing = _build(model_dir, config, tokens, scratch=False)
+    tail = ("classifier",) if tokens else TAILS.get(config.model_type, ("classifier",))
+    if missing:
+        raise _mismatch(config, f"{sorted(missing)[0][:100]} is missing")
+    return Encoder(net.eval(), names, tail, (), "tokens" if tokens else "cls")
+
+
+def _build(model_dir: Path, config: Any, tokens: bool, scratch: bool) -> tuple[Any, set[str]]:
+    """The net, and the names of parameters that the file did not fill."""
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+    kind = AutoModelForTokenClassification if tokens else AutoModelForSequenceClassification
+    try:
+        with _quiet():
+            if scratch:
+                net = kind.from_config(config)
+                return net.float(), {name for name, _ in net.named_parameters()}
+            net, info = kind.from_pretrained(
+                str(model_dir),
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except Exception as error:
+        # Fields that contradict each other surface as whatever the layers raise.
+        raise _mismatch(config, str(error)[:200]) from None
+    missing = set(info["missing_keys"]) | {item[0] for item in info["mismatched_keys"]}
+    return net, missing
+
+
+def _check_missing(config: Any, missing: set[str], tail: tuple[str, ...], added: bool) -> None:
+    """Nothing of the encoder itself may be drawn at random because the file lacks it."""
+    allowed = tuple(f"{name}." for name in tail)
+    last = f".{config.num_hidden_layers - 1}."
+    for name in sorted(missing):
+        if not name.startswith(allowed) and not (added and last in name):
+            raise _mismatch(config, f"{name[:100]} is missing or has another shape")
+
+
+def _draw_head(head: nn.Module, spread: float, seed: int) -> None:
+    """Small weights for the last layer, so that it starts undecided."""
+    last = [module for module in head.modules() if isinstance(module, nn.Linear)][-1]
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        last.weight.normal_(0.0, spread, generator=generator)
+        if last.bias is not None:
+            last.bias.zero_()
+
+
+def stages(encoder: Encoder) -> list[list[str]]:
+    """Parameter names of the body, a list a stage, from the embeddings to the last layer.
+
+    Layers that share their weights (ALBERT) are one stage; what follows the last layer belongs to it.
+    """
+    net, layers = encoder.net, _layers_name(encoder.net)
+    count = len(net.get_submodule(layers))
+    found: list[list[str]] = [[] for _ in range(count + 1)]
+    for name, _ in net.named_parameters():
+        if name.startswith(f"{encoder.head}."):
+            continue
+        if name.startswith(f"{layers}."):
+            found[1 + int(name.removeprefix(f"{layers}.").split(".")[0])].append(name)
+        elif any(part in FINAL for part in name.split(".")) or name.startswith(_dotted(encoder.tail)):
+            found[-1].append(name)
+        else:
+            found[0].append(name)
+    return [stage for stage in found if stage]
+
+
+def head_names(encoder: Encoder) -> list[str]:
+    """Parameters that learn with the head: the last module's, and those of whatever else is new behind it."""
+    learning = _dotted((encoder.head, *(name for name in encoder.new if name in encoder.tail)))
+    return [name for name, _ in encoder.net.named_parameters() if name.startswith(learning)]
+
+
+def _dotted(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{name}." for name in names)
+
+
+def _layers_name(net: Any) -> str:
+    """Path of the list of layers."""
+    wanted = {net.config.num_hidden_layers, getattr(net.config, "num_hidden_groups", None)}
+    prefix = net.base_model_prefix
+    for name, module in net.get_submodule(prefix).named_modules(prefix=prefix):
+        if isinstance(module, nn.ModuleList) and len(module) in wanted:
+            return name
+    raise UserError("model:not-an-encoder", "The base model has no list of layers.")
+
+
+class Tail(nn.Module):
+    """The modules behind the encoder that learn, on cached features [n, d] → logits [n, classes]."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.kind = encoder.net.config.model_type
+        self.first = first_of_tail(encoder)
+        names = encoder.tail[encoder.tail.index(self.first) :]
+        self.parts = nn.ModuleList([encoder.net.get_submodule(name) for name in names])
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden = features
+        for part in self.parts[:-1]:
+            # Poolers take whole sequences and look at the first token; the others take what they get.
+            takes_sequence = self.kind in {"bert", "deberta-v2"}
+            hidden = part(hidden.unsqueeze(1) if takes_sequence else hidden)
+            if self.kind == "albert":
+                hidden = torch.tanh(hidden)
+            elif self.kind == "distilbert":
+                hidden = torch.relu(hidden)
+        head = self.parts[-1]
+        return head(hidden) if isinstance(head, nn.Linear) else head(hidden.unsqueeze(1))
+
+
+def first_of_tail(encoder: Encoder) -> str:
+    """The first module that learns with the head; what enters it can be computed once."""
+    return next(name for name in encoder.tail if name in (*encoder.new, encoder.head))
+
+
+def learner(encoder: Encoder) -> nn.Module:
+    """`Tail`, or the bare linear layer where that is all of it."""
+    tail = Tail(encoder)
+    return tail.parts[0] if len(tail.parts) == 1 and isinstance(tail.parts[0], nn.Linear) else tail
+
+
+@contextmanager
+def captured(encoder: Encoder) -> Iterator[Callable[[], Tensor]]:
+    """While open, a forward pass of the net leaves what entered the tail: [B, d], or [B, T, d] for tokens."""
+    seen: list[Tensor] = []
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        whole = encoder.pooling == "tokens" or inputs[0].ndim == 2
+        seen[:] = [inputs[0] if whole else inputs[0][:, 0]]
+
+    handle = encoder.net.get_submodule(first_of_tail(encoder)).register_forward_pre_hook(keep)
+    try:
+        yield lambda: seen[0]
+    finally:
+        handle.remove()
+
+
+def save_encoder(encoder: Encoder, tokenizer: Any, model_dir: Path) -> None:
+    """model.safetensors, config.json and the tokenizer, as transformers itself writes and reads them."""
+    model_dir.mkdir(parents=True, exist_ok=True)
+    with _quiet():
+        encoder.net.save_pretrained(str(model_dir), max_shard_size="100GB")
+        tokenizer.save_pretrained(str(model_dir))
+
+
+def _mismatch(config: Any, reason: str) -> UserError:
+    text = f"model.safetensors does not hold the {config.model_type} of config.json: {reason}."
+    return UserError("model:wrong-weights", text)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's own progress bars and reports: what matters of them is said by us."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
