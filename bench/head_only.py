@@ -87,7 +87,7 @@ def _prepared(args: argparse.Namespace, epochs: int, images: int) -> tuple[Any, 
     """Recipe, network, pixels and targets as the engine sees them."""
     import torch
 
-    from training import model
+    from training import learning, model
     from training.data import load_pixels, read_split, thin
 
     recipe = recipe_of(args, epochs, images)
@@ -95,7 +95,7 @@ def _prepared(args: argparse.Namespace, epochs: int, images: int) -> tuple[Any, 
     network = model.prepare_network(
         args.work / BASE, labels=split.labels, image_size=None, scratch=False, seed=recipe.seed
     )
-    model.freeze(network, recipe.strategy)
+    learning.freeze(network, recipe.strategy)
     rows = thin(list(range(len(split))), split.targets, images, recipe.seed)
     pixels = load_pixels(split, rows, network.spec.geometry, scratch=None, check=lambda: None)
     return recipe, network, pixels, torch.tensor([split.targets[row] for row in rows])

@@ -33,7 +33,7 @@ def part_models(args: argparse.Namespace) -> None:
     """Write base and children as model folders."""
     import torch
 
-    from training import model
+    from training import learning, model
     from training.recipe import StrategySpec
     from training.spec import ModelSpec
 
@@ -44,7 +44,7 @@ def part_models(args: argparse.Namespace) -> None:
     labels = [str(digit) for digit in range(10)]
     for number in range(args.children):
         child = model.prepare_network(base, labels=labels, image_size=None, scratch=False, seed=number)
-        model.freeze(child, StrategySpec("head"))
+        learning.freeze(child, StrategySpec("head"))
         head = child.net.get_submodule(child.head)
         with torch.no_grad():
             # As after training: no two heads share a value.

@@ -117,8 +117,7 @@ def retry(actor: Actor, *, run: Run) -> Run:
 def clone(actor: Actor, *, run: Run) -> Run:
     """Submit any run again as it was, to a target of its own beside the first. Raises as `submit` does."""
     recipe = parse_recipe(run.recipe)
-    names = (recipe.base_model.repo, recipe.dataset.repo)
-    stem = "-".join(name.rpartition("/")[2] for name in names)
+    stem = "-".join(name.rpartition("/")[2] for name in recipe.repos)
     if run.target_repo is not None:
         stem = re.sub(r"-\d+$", "", run.target_repo.name)
     return submit(

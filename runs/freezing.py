@@ -10,7 +10,18 @@ from models_app.access import Refusal, RepoDisabled, RepoGated, access_repo
 from models_app.files import git_store
 from models_app.models import Benchmark, Repo
 from models_app.storage.errors import RevisionNotFound
-from training.recipe import BenchmarkSpec, Problem, Recipe, RecipeError, parse_recipe
+from training.recipe import (
+    COMMAND,
+    BaseModelSpec,
+    BenchmarkSpec,
+    Problem,
+    Recipe,
+    RecipeError,
+    parse_recipe,
+)
+
+# Pages and leaderboards of the hub show accuracies so far.
+TASKS_RUN = ("image-classification",)
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,10 @@ class Frozen:
 
 def freeze(actor: Actor, recipe: Recipe, problems: list[Problem]) -> Frozen | None:
     """Look up everything the recipe names, as `actor`; notes every problem, and is None when there is one."""
+    if recipe.task not in TASKS_RUN or recipe.base_model is None:
+        text = f"task: runs on this hub take {', '.join(TASKS_RUN)} so far; {COMMAND} runs any task."
+        problems.append(Problem("task", text))
+        return None
     base = _pin(actor, "model", recipe.base_model.repo, recipe.base_model.revision, "base_model", problems)
     data = _pin(actor, "dataset", recipe.dataset.repo, recipe.dataset.revision, "dataset", problems)
     spec = recipe.benchmark
@@ -110,7 +125,7 @@ def _exact(
     """The recipe with ids and oids put in; checked again: two spellings of one id hide a contradiction."""
     changed = dataclasses.replace(
         recipe,
-        base_model=dataclasses.replace(recipe.base_model, repo=base[0].repo_id, revision=base[1]),
+        base_model=BaseModelSpec(repo=base[0].repo_id, revision=base[1]),
         dataset=dataclasses.replace(recipe.dataset, repo=data[0].repo_id, revision=data[1]),
         benchmark=recipe.benchmark
         and bench

@@ -113,8 +113,7 @@ def _target(asked: str, namespace: str, recipe: Recipe) -> str:
     if owner and owner.lower() != namespace.lower():
         raise BadReport(f"A job of {namespace[:96]} publishes there, not to {asked[:120]!r}.")
     if not name:
-        repos = (recipe.base_model.repo, recipe.dataset.repo)
-        name = free_stem(namespace, "-".join(repo.rpartition("/")[2] for repo in repos))
+        name = free_stem(namespace, "-".join(repo.rpartition("/")[2] for repo in recipe.repos))
     return f"{namespace}/{name}"
 
 

@@ -6,6 +6,7 @@ Exit status: 0 done; 2 the recipe, data or model cannot be used (standard error 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from training.recipe import MAX_TEXT_BYTES, Recipe, RecipeError, dump_recipe, pa
 from training.reporting import ConsoleReporter, JsonlReporter, TeeReporter
 
 DELEGATED = ("worker", "demo")
+COLUMN_OPTIONS = ("image_column", "label_column", "text_column", "target_column")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,14 +68,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--model", required=True, help="directory or namespace/name[@revision]")
     command.add_argument("--dataset", required=True, help="directory or namespace/name[@revision]")
     command.add_argument("--split", default="test")
-    command.add_argument("--image-column", default="image")
-    command.add_argument("--label-column", default="label")
+    command.add_argument("--task", default="image-classification", help="of a model without a recipe.yaml")
+    for name in COLUMN_OPTIONS:
+        command.add_argument("--" + name.replace("_", "-"), help="instead of the one in its recipe.yaml")
     command.add_argument("--json", action="store_true", help="the whole report")
     command.set_defaults(run=_evaluate)
 
-    command = commands.add_parser("predict", help="classify one image")
+    command = commands.add_parser("predict", help="answer one input")
     command.add_argument("--model", required=True, help="directory or namespace/name[@revision]")
-    command.add_argument("image", type=Path)
+    command.add_argument("input", help="a file, or text where the task takes text")
     command.add_argument("--top", type=int, default=5)
     command.set_defaults(run=_predict)
 
@@ -100,7 +103,7 @@ def _finetune(options: argparse.Namespace) -> int:
 
     recipe = _read_recipe(options.recipe)
     near, base, data = options.recipe.parent, recipe.base_model, recipe.dataset
-    base_dir = resolve_source(base.repo, "model", revision=base.revision, near=near)
+    base_dir = resolve_source(base.repo, "model", revision=base.revision, near=near) if base else None
     data_dir = resolve_source(data.repo, "dataset", revision=data.revision, near=near)
     from training.finetune import finetune
 
@@ -127,18 +130,14 @@ def _finetune(options: argparse.Namespace) -> int:
 
 
 def _run_benchmark(recipe: Recipe, model_dir: Path, near: Path, reporter: TeeReporter) -> dict[str, Any]:
-    from training.evaluate import evaluate
     from training.sources import resolve_source
+    from training.tasks import task_kind
 
     assert recipe.benchmark is not None
     reporter.stage("evaluate")
-    report = evaluate(
-        model_dir,
-        resolve_source(recipe.benchmark.repo, "dataset", revision=recipe.benchmark.revision, near=near),
-        recipe.benchmark.split,
-        image_column=recipe.dataset.image_column,
-        label_column=recipe.dataset.label_column,
-        reporter=reporter,
+    data_dir = resolve_source(recipe.benchmark.repo, "dataset", revision=recipe.benchmark.revision, near=near)
+    report = task_kind(recipe.task).evaluate(
+        model_dir, data_dir, recipe.benchmark.split, recipe=recipe, reporter=reporter
     )
     return {key: value for key, value in report.as_dict().items() if key != "confusion"}
 
@@ -149,33 +148,59 @@ def _evaluate(options: argparse.Namespace) -> int:
     # What is not there is told before torch is loaded.
     model_dir = resolve_source(options.model, "model")
     data_dir = resolve_source(options.dataset, "dataset")
-    from training.evaluate import evaluate
+    recipe = _recipe_of(model_dir, options)
+    from training.reporting import SilentReporter
+    from training.tasks import task_kind
 
-    report = evaluate(
-        model_dir,
-        data_dir,
-        options.split,
-        image_column=options.image_column,
-        label_column=options.label_column,
+    report = task_kind(recipe.task).evaluate(
+        model_dir, data_dir, options.split, recipe=recipe, reporter=SilentReporter()
     )
+    plain = report.as_dict()
     if options.json:
-        print(json.dumps(report.as_dict(), indent=2))
-    else:
-        interval = f"95 % interval {report.lo:.4f} to {report.hi:.4f}"
-        print(
-            f"accuracy {report.accuracy:.4f} ({interval}), macro F1 {report.macro_f1:.4f}, {report.n} images"
-        )
+        print(json.dumps(plain, indent=2))
+        return 0
+    interval = f"95 % interval {report.lo:.4f} to {report.hi:.4f}"
+    shown = ("n", "value", "lo", "hi", report.metric)
+    others = [
+        f"{name} {value:.4f}"
+        for name, value in plain.items()
+        if isinstance(value, float) and name not in shown
+    ]
+    print(", ".join([f"{report.metric} {report.value:.4f} ({interval})", *others, f"{report.n} rows"]))
     return 0
+
+
+def _recipe_of(model_dir: Path, options: argparse.Namespace) -> Recipe:
+    """The recipe a model was made by, which names its task and columns; without one it is told by options."""
+    path = model_dir / "recipe.yaml"
+    if path.is_file():
+        recipe = _read_recipe(path)
+    else:
+        base, data = {"repo": str(model_dir)}, {"repo": options.dataset}
+        recipe = parse_recipe({"task": options.task, "base_model": base, "dataset": data})
+    columns = {name: value for name in COLUMN_OPTIONS if (value := getattr(options, name)) is not None}
+    unknown = [name for name in columns if not hasattr(recipe.dataset, name)]
+    if unknown:
+        option = "--" + unknown[0].replace("_", "-")
+        raise UserError("cli:wrong-option", f"{option} means nothing for the task {recipe.task}.")
+    return dataclasses.replace(recipe, dataset=dataclasses.replace(recipe.dataset, **columns))
 
 
 def _predict(options: argparse.Namespace) -> int:
     from training.sources import resolve_source
 
     model_dir = resolve_source(options.model, "model")
-    from training.predict import predict
+    task = "image-classification"
+    if (model_dir / "recipe.yaml").is_file():
+        task = _read_recipe(model_dir / "recipe.yaml").task
+    from training.tasks import task_kind
 
-    for answer in predict(model_dir, options.image, top_k=options.top):
-        print(f"{answer['score']:.4f}  {answer['label']}")
+    answer = task_kind(task).predict(model_dir, options.input)
+    if isinstance(answer, list) and answer and set(answer[0]) == {"label", "score"}:
+        for item in answer[: options.top]:
+            print(f"{item['score']:.4f}  {item['label']}")
+    else:
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
     return 0
 
 

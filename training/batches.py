@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,6 +27,10 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def fingerprint(self) -> str:
+        """Of the targets: whoever changes pixels under the same labels gets what they ask for."""
+        return hashlib.sha256(self.targets.numpy().tobytes()).hexdigest()
 
     def take(self, rows: Tensor, device: torch.device, seed: int | None = None) -> tuple[Tensor, Tensor]:
         """One batch ready for the network; `seed` draws the augmentation, None leaves it out."""

@@ -33,8 +33,16 @@ class EvalReport:
     lo: float
     hi: float
 
+    @property
+    def metric(self) -> str:
+        return "accuracy"
+
+    @property
+    def value(self) -> float:
+        return self.accuracy
+
     def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return {"metric": self.metric, "value": self.value, **dataclasses.asdict(self)}
 
 
 def evaluate(

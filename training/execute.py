@@ -14,7 +14,6 @@ from typing import Any
 
 from training import publish as publishing
 from training.errors import Canceled, EngineError, Interrupted, TrainingError, UserError
-from training.evaluate import EvalReport, evaluate
 from training.finetune import finetune
 from training.hubclient import (
     Claim,
@@ -28,6 +27,8 @@ from training.hubclient import (
 )
 from training.hubreporter import HubReporter, interruptible
 from training.recipe import Recipe, parse_recipe
+from training.tasks import task_kind
+from training.tasks.base import Report
 from training.workplace import WorkerSettings, prune
 
 log = logging.getLogger(__name__)
@@ -138,18 +139,13 @@ class Attempt:
         if bench_dir is not None and recipe.benchmark is not None:
             self._announce("evaluating")
             began = time.monotonic()
-            report = evaluate(
-                result.model_dir,
-                bench_dir,
-                recipe.benchmark.split,
-                image_column=recipe.dataset.image_column,
-                label_column=recipe.dataset.label_column,
-                reporter=self.reporter,
+            report = task_kind(recipe.task).evaluate(
+                result.model_dir, bench_dir, recipe.benchmark.split, recipe=recipe, reporter=self.reporter
             )
             seconds["evaluate"] = time.monotonic() - began
             evaluation = evaluation_of(report)
             self.reporter.log(
-                f"{recipe.benchmark.split}: accuracy {report.accuracy:.4f} on {report.n} images"
+                f"{recipe.benchmark.split}: {report.metric} {report.value:.4f} on {report.n} rows"
             )
             proof = self.hub.result(evaluation, patience=FINISH_PATIENCE, stop=self.stop)
         seconds["total"] = time.monotonic() - self.began
@@ -219,13 +215,13 @@ class Attempt:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def evaluation_of(report: EvalReport) -> dict[str, Any]:
+def evaluation_of(report: Report) -> dict[str, Any]:
     """The report as the hub keeps it: numbers always, tables by class only where they are small."""
     plain = report.as_dict()
-    if len(report.labels) > MAX_CONFUSION_CLASSES:
-        del plain["confusion"]
+    if len(plain.get("labels", ())) > MAX_CONFUSION_CLASSES:
+        plain.pop("confusion", None)
     if len(json.dumps(plain)) > MAX_EVALUATION_BYTES:
-        plain = {name: plain[name] for name in ("n", "accuracy", "macro_f1", "lo", "hi")}
+        plain = {name: value for name, value in plain.items() if isinstance(value, int | float | str)}
     return plain
 
 

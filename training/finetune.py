@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,30 +15,34 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
-from training import checkpoint, model
+from training import checkpoint, learning
 from training.allocator import keep_freed_memory
-from training.batches import EVAL_BATCH, Batches, epoch_order
+from training.batches import Batches, epoch_order
 from training.device import describe, pick_device, reproducible, step_seed, train_dtype
 from training.errors import Interrupted, UserError
 from training.headstep import HeadStep
-from training.inputs import PIXELS, Prepared, prepare
 from training.meter import Meter
 from training.optim import lr_factor, make_optimizer, parameter_groups, set_lr
 from training.recipe import Recipe
 from training.reporting import Reporter
+from training.tasks import task_kind
+from training.tasks.base import Examples, Plan, Prepared
 
 CHECKPOINT = "checkpoint.safetensors"
 # A large net's checkpoint takes seconds: between two, learn for so many times as long as the last one took.
 CHECKPOINT_SHARE = 20
 STRETCH_IMAGES = 256
+# What a task keeps here does not fit in memory, and is of no use after the run.
+SCRATCH = "scratch"
 
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """`model_dir` holds model.safetensors, config.json, preprocessor_config.json.
+    """`model_dir` holds what the task publishes: weights, config.json and how inputs are prepared.
 
-    `metrics`: val/loss, val/accuracy, val/macro_f1 of the saved weights (empty without validation images);
+    `metrics`: val/loss and the task's measures of the saved weights (empty without validation rows);
     `history`: one row an epoch; `seconds`: wall-clock time of this call.
     """
 
@@ -54,7 +59,7 @@ class Progress:
 
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
-    best_accuracy: float = -1.0
+    best: float | None = None
     best_epoch: int = 0
     stopped: bool = False
 
@@ -62,7 +67,7 @@ class Progress:
 def finetune(
     recipe: Recipe,
     *,
-    base_dir: Path,
+    base_dir: Path | None,
     data_dir: Path,
     work_dir: Path,
     reporter: Reporter,
@@ -85,15 +90,9 @@ def finetune(
         with reproducible(recipe.seed, recipe.deterministic):
             reporter.stage("data")
             reporter.log(describe(device))
-            prepared = prepare(
-                recipe,
-                base_dir=base_dir,
-                data_dir=data_dir,
-                work_dir=work_dir,
-                cache_dir=cache_dir or work_dir / "features",
-                device=device,
-                reporter=reporter,
-            )
+            cache = cache_dir or work_dir / "features"
+            plan = Plan(recipe, base_dir, data_dir, work_dir, cache, device, reporter)
+            prepared = task_kind(recipe.task).prepare(plan)
             run = Run(recipe, prepared, work_dir / CHECKPOINT, reporter, report_seconds, checkpoint_seconds)
             reporter.stage("train")
             metrics, history = run.train()
@@ -101,11 +100,10 @@ def finetune(
         text = "The GPU ran out of memory; choose a smaller optim.batch_size and more optim.grad_accum_steps."
         raise UserError("train:out-of-memory", text) from None
     finally:
-        shutil.rmtree(work_dir / PIXELS, ignore_errors=True)
+        shutil.rmtree(work_dir / SCRATCH, ignore_errors=True)
     reporter.stage("save")
     model_dir = work_dir / "model"
-    # From random weights nothing of the base file is left, but its order keeps files of one family alike.
-    model.save_network(prepared.network, model_dir, base_dir=base_dir)
+    prepared.save(model_dir)
     return FinetuneResult(model_dir, metrics, history, prepared.task.labels, time.monotonic() - began)
 
 
@@ -125,7 +123,7 @@ class Run:
         self.report_seconds, self.checkpoint_seconds = report_seconds, checkpoint_seconds
         optim = recipe.optim
         self.step_images = optim.batch_size * optim.grad_accum_steps
-        kept = len(epoch_order(len(prepared.train), optim.batch_size, recipe.seed, 0))
+        kept = len(self._order(0))
         self.steps_per_epoch = math.ceil(kept / self.step_images)
         self.total_steps = optim.epochs * self.steps_per_epoch
         groups = parameter_groups(prepared.network.net, prepared.stages, optim, recipe.strategy.lr_decay)
@@ -136,7 +134,7 @@ class Run:
         # Not where every single step is to be told.
         short = self.head_step is not None and report_seconds > 0
         self.stretch = max(1, STRETCH_IMAGES // self.step_images) if short else 1
-        self.learning = model.changed_state(prepared.network)
+        self.learning = learning.changed_state(prepared.network)
         self.best: dict[str, Tensor] = {}
         self.progress = Progress()
         self.meter = Meter()
@@ -150,15 +148,14 @@ class Run:
         return self._final_metrics(), self.progress.history
 
     def _loop(self) -> None:
-        progress, recipe, prepared = self.progress, self.recipe, self.prepared
+        progress, prepared = self.progress, self.prepared
         order, order_epoch = torch.empty(0, dtype=torch.long), -1
         while progress.step < self.total_steps and not progress.stopped:
             self._check()
             epoch, place = divmod(progress.step, self.steps_per_epoch)
             if epoch != order_epoch:
-                order = epoch_order(len(prepared.train), recipe.optim.batch_size, recipe.seed, epoch)
-                order_epoch = epoch
-                model.set_learning_mode(prepared.network)
+                order, order_epoch = self._order(epoch), epoch
+                learning.set_learning_mode(prepared.network)
             count = min(self.stretch, self.steps_per_epoch - place)
             rows = order[place * self.step_images : (place + count) * self.step_images]
             rates = [self._lr(progress.step + number) for number in range(count)]
@@ -176,6 +173,12 @@ class Run:
             if time.monotonic() - self.saved_at >= pause:
                 self.save()
 
+    def _order(self, epoch: int) -> Tensor:
+        """The rows of this epoch in the order in which they are learned from."""
+        if self.prepared.order is not None:
+            return self.prepared.order(epoch)
+        return epoch_order(len(self.prepared.train), self.recipe.optim.batch_size, self.recipe.seed, epoch)
+
     def _lr(self, step: int) -> float:
         return self.recipe.optim.lr * lr_factor(step, self.total_steps, self.recipe.optim)
 
@@ -186,38 +189,60 @@ class Run:
         # Dropout draws from the global generator: seeding it by step is what makes resuming exact.
         torch.manual_seed(seed)
         self.optimizer.zero_grad(set_to_none=True)
-        loss_sum, correct = torch.zeros((), device=prepared.device), torch.zeros((), device=prepared.device)
+        zero = torch.zeros((), device=prepared.device)
+        loss_sum, correct, weight = zero.clone(), zero.clone(), None
         for index, micro in enumerate(rows.split(recipe.optim.batch_size)):
             inputs, targets = prepared.train.take(micro, prepared.device, seed + index)
             with self._autocast():
                 result = prepared.task.step(prepared.learner, inputs, targets)
-            (result.loss * (len(micro) / len(rows))).backward()
-            loss_sum += result.loss.detach() * len(micro)
-            correct += result.correct
+            share: Any = len(micro) / len(rows)
+            if result.weight is not None:
+                # How much there is in all is known at the end only; the gradients are divided then.
+                share = result.weight
+                weight = share if weight is None else weight + share
+            (result.loss * share).backward()
+            loss_sum += result.loss.detach() * (len(micro) if result.weight is None else result.weight)
+            if result.correct is not None:
+                correct += result.correct
+        if weight is not None:
+            self._divide_gradients(weight)
         if recipe.optim.grad_clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, recipe.optim.grad_clip)
         self.optimizer.step()
-        self.meter.add(loss_sum, correct, len(rows))
+        self.meter.add(loss_sum, correct, len(rows) if weight is None else weight)
+
+    def _divide_gradients(self, weight: Tensor) -> None:
+        gradients = [item.grad for item in self.parameters if item.grad is not None]
+        if gradients:
+            torch._foreach_div_(gradients, float(weight.clamp(min=1)))
 
     def _end_epoch(self, epoch: int) -> None:
         progress = self.progress
         row = self._train_metrics(whole_epoch=True)
         if self.prepared.val is not None:
             row |= self._validate(self.prepared.val)
-            accuracy, stopping = row["val/accuracy"], self.recipe.early_stopping
-            if accuracy > progress.best_accuracy + (stopping.min_delta if progress.history else 0.0):
-                progress.best_accuracy, progress.best_epoch = accuracy, epoch
-                if stopping.patience:
-                    self.best = {name: item.detach().cpu().clone() for name, item in self.learning.items()}
-            elif stopping.patience and epoch - progress.best_epoch >= stopping.patience:
-                progress.stopped = True
-                self.reporter.log(f"Stopping: no better val/accuracy since epoch {progress.best_epoch + 1}.")
+            self._watch(row, epoch)
         self.reporter.report(progress.step, self.total_steps, row)
         progress.history.append({"epoch": epoch + 1, "step": progress.step, **row})
 
-    def _validate(self, val: Batches) -> dict[str, float]:
-        found = self.prepared.task.metrics(*predict_logits(self.prepared.learner, val, self.prepared.device))
-        model.set_learning_mode(self.prepared.network)
+    def _watch(self, row: dict[str, float], epoch: int) -> None:
+        """Keep the best epoch in mind, and stop when there was none for too long."""
+        progress, stopping, task = self.progress, self.recipe.early_stopping, self.prepared.task
+        name = f"val/{task.metric}"
+        value = row[name] if task.higher_is_better else -row[name]
+        if progress.best is None or value > progress.best + stopping.min_delta:
+            progress.best, progress.best_epoch = value, epoch
+            if stopping.patience:
+                self.best = {key: item.detach().cpu().clone() for key, item in self.learning.items()}
+        elif stopping.patience and epoch - progress.best_epoch >= stopping.patience:
+            progress.stopped = True
+            self.reporter.log(f"Stopping: no better {name} since epoch {progress.best_epoch + 1}.")
+
+    def _validate(self, val: Examples) -> dict[str, float]:
+        prepared = self.prepared
+        pairs = predictions(prepared.learner, val, prepared.device, prepared.eval_batch)
+        found = prepared.task.measure(pairs)
+        learning.set_learning_mode(self.prepared.network)
         self._require_finite(found["loss"])
         return {f"val/{name}": value for name, value in found.items()}
 
@@ -232,7 +257,8 @@ class Run:
         loss, accuracy = self.meter.read(whole_epoch)
         self._require_finite(loss)
         lr = max(group["lr"] for group in self.optimizer.param_groups)
-        return {"train/loss": loss, "train/accuracy": accuracy, "lr": lr}
+        hits = {"train/accuracy": accuracy} if self.prepared.task.counts_hits else {}
+        return {"train/loss": loss, **hits, "lr": lr}
 
     def _final_metrics(self) -> dict[str, float]:
         """Early stopping puts the best epoch's weights back; the metrics are always of the weights kept."""
@@ -248,7 +274,9 @@ class Run:
     def _head_step(self) -> HeadStep | None:
         """The short form of a step where only a linear head learns, on features held in memory."""
         learner, train = self.prepared.learner, self.prepared.train
-        if self.prepared.device.type != "cpu" or not HeadStep.fits(learner, train.inputs):
+        if self.prepared.device.type != "cpu" or not self.prepared.task.is_softmax:
+            return None
+        if not isinstance(train, Batches) or not HeadStep.fits(learner, train.inputs):
             return None
         optim = self.recipe.optim
         smoothing, clip = optim.label_smoothing, optim.grad_clip
@@ -305,16 +333,22 @@ class Run:
     def _fingerprint(self) -> str:
         """Recipe, data and network in one hash: a checkpoint fits only the run that wrote it."""
         train, shapes = self.prepared.train, {name: list(item.shape) for name, item in self.learning.items()}
-        facts: list[Any] = [self.recipe.as_dict(), self.prepared.task.labels, train.targets.tolist(), shapes]
+        facts: list[Any] = [self.recipe.as_dict(), self.prepared.task.labels, train.fingerprint(), shapes]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def predict_logits(learner: nn.Module, batches: Batches, device: torch.device) -> tuple[Tensor, Tensor]:
-    """fp32 logits [n, classes] and targets [n] on the CPU, in order, in batches of a fixed size."""
+def predictions(
+    learner: nn.Module, rows: Examples, device: torch.device, size: int
+) -> Iterator[tuple[Any, Any]]:
+    """Outputs in fp32 and targets on the CPU, in order, in batches of a fixed size."""
     learner.eval()
-    pieces = []
     with torch.inference_mode():
-        for rows in torch.arange(len(batches)).split(EVAL_BATCH):
-            inputs, _ = batches.take(rows, device)
-            pieces.append(learner(inputs).float().cpu())
-    return torch.cat(pieces), batches.targets
+        for part in torch.arange(len(rows)).split(size):
+            inputs, targets = rows.take(part, device)
+            yield tree_map(_at_rest, learner(inputs)), tree_map(_at_rest, targets)
+
+
+def _at_rest(item: Any) -> Any:
+    if not isinstance(item, Tensor):
+        return item
+    return item.float().cpu() if item.is_floating_point() else item.cpu()

@@ -9,16 +9,16 @@ from torch import Tensor
 
 
 class Meter:
-    """Sums of loss and hits since the last report and since the epoch began, on the device until read."""
+    """Sums of loss, hits and rows (or whatever the loss is the mean of) since the last report and since the epoch began, on the device until read."""
 
     def __init__(self) -> None:
         self.recent: list[Any] = [0.0, 0.0, 0]
         self.epoch: list[Any] = [0.0, 0.0, 0]
         self.read_at = time.monotonic()
 
-    def add(self, loss_sum: Tensor, correct: Tensor, images: int) -> None:
+    def add(self, loss_sum: Tensor, correct: Tensor, count: int | Tensor) -> None:
         for sums in (self.recent, self.epoch):
-            for index, value in enumerate((loss_sum, correct, images)):
+            for index, value in enumerate((loss_sum, correct, count)):
                 sums[index] = sums[index] + value
 
     def age(self) -> float:
@@ -26,11 +26,11 @@ class Meter:
 
     def read(self, whole_epoch: bool) -> tuple[float, float]:
         """Mean loss and accuracy; the recent sums start anew, and the epoch's too when they were read."""
-        loss, correct, images = self.epoch if whole_epoch else self.recent
+        loss, correct, count = self.epoch if whole_epoch else self.recent
         self.recent, self.read_at = [0.0, 0.0, 0], time.monotonic()
         if whole_epoch:
             self.epoch = [0.0, 0.0, 0]
-        return float(loss) / images, float(correct) / images
+        return float(loss) / float(count), float(correct) / float(count)
 
     def state(self) -> list[list[float]]:
         return [[float(value) for value in sums] for sums in (self.recent, self.epoch)]

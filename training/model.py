@@ -1,4 +1,4 @@
-"""A network from a model directory: build, load, replace the head, freeze, save."""
+"""A network from a model directory: build, load, replace the head, save."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from training import vision
 from training.errors import UserError
-from training.recipe import StrategySpec
+from training.learning import changed_state
 from training.spec import ModelSpec, read_spec, write_spec
 from training.weights import load_weights, read_header, write_weights
 
@@ -30,6 +30,10 @@ class Network:
     @property
     def num_features(self) -> int:
         return vision.head_width(self.net, self.head)
+
+    @property
+    def body(self) -> list[list[str]]:
+        return vision.stages(self.net, self.head)
 
     def to(self, device: torch.device) -> Network:
         """Move the net, in the memory format that convolutions like best; itself again."""
@@ -91,49 +95,6 @@ def without_head(network: Network) -> Iterator[nn.Module]:
         yield network.net
     finally:
         _put(network, head)
-
-
-def freeze(network: Network, strategy: StrategySpec) -> list[list[str]]:
-    """Let only the strategy's part learn. Returns its parameter names, a list a stage, the head last."""
-    body = vision.stages(network.net, network.head)
-    kept = {"head": 0, "last-stages": min(strategy.stages, len(body)), "full": len(body)}[strategy.kind]
-    head = [name for name, _ in network.net.named_parameters() if name.startswith(network.head + ".")]
-    learning = [*body[len(body) - kept :], head]
-    names = {name for stage in learning for name in stage}
-    for name, parameter in network.net.named_parameters():
-        parameter.requires_grad_(name in names)
-    return learning
-
-
-def set_learning_mode(network: Network) -> None:
-    """Train mode for what learns, eval mode for the frozen: its batch statistics must not move.
-
-    With only the head learning everything is in eval mode, dropout before the head too, so that cached
-    features and the plain loop see the same numbers.
-    """
-    network.net.eval()
-    grown = [name for name, parameter in network.net.named_parameters() if parameter.requires_grad]
-    if any(not name.startswith(network.head + ".") for name in grown):
-        _set_mode(network.net, True)
-
-
-def _set_mode(module: nn.Module, inherited: bool) -> None:
-    parameters = list(module.parameters())
-    module.training = all(item.requires_grad for item in parameters) if parameters else inherited
-    for child in module.children():
-        _set_mode(child, module.training)
-
-
-def changed_state(network: Network) -> dict[str, Tensor]:
-    """Every tensor that training may have moved: learning parameters and the statistics beside them."""
-    set_learning_mode(network)
-    grown = {name for name, parameter in network.net.named_parameters() if parameter.requires_grad}
-    for prefix, module in network.net.named_modules():
-        if module.training:
-            grown |= {
-                f"{prefix}.{name}" if prefix else name for name, _ in module.named_buffers(recurse=False)
-            }
-    return {name: tensor for name, tensor in network.net.state_dict().items() if name in grown}
 
 
 def save_network(network: Network, model_dir: Path, *, base_dir: Path | None) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from training.batches import normalize
 from training.device import pick_device
 from training.errors import UserError
 from training.images import open_image, to_pixels
 from training.model import load_network
-from training.tasks import make_task
 
 
 class Predictor:
@@ -25,7 +25,6 @@ class Predictor:
         self.spec = network.spec
         self.device = pick_device()
         self.net = network.to(self.device).net
-        self.task = make_task("image-classification", list(self.spec.labels))
 
     def __call__(self, image: Path | bytes, *, top_k: int | None = None) -> list[dict[str, Any]]:
         """`[{label, score}]`, most likely first, scores from 0 to 1; `image` is encoded bytes or a path."""
@@ -33,9 +32,16 @@ class Predictor:
         pixels = torch.from_numpy(to_pixels(open_image(image, where), self.spec.geometry))
         with torch.inference_mode():
             batch = normalize(pixels.unsqueeze(0).to(self.device).float().div_(255), self.spec)
-            return self.task.render(self.net(batch)[0].float().cpu())[:top_k]
+            return render(self.net(batch)[0].float().cpu(), list(self.spec.labels))[:top_k]
 
 
 def predict(model_dir: Path, image: Path | bytes, *, top_k: int | None = None) -> list[dict[str, Any]]:
     """Load `model_dir` and classify one image."""
     return Predictor(model_dir)(image, top_k=top_k)
+
+
+def render(logits: Tensor, labels: list[str]) -> list[dict[str, Any]]:
+    """`[{label, score}]` of logits [classes], most likely first; scores sum to 1."""
+    scores = torch.softmax(logits.double(), dim=0)
+    order = torch.argsort(scores, descending=True, stable=True).tolist()
+    return [{"label": labels[index], "score": float(scores[index])} for index in order]

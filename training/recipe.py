@@ -7,10 +7,6 @@ every number has bounds, every unknown field is refused, and all problems are to
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import math
-import re
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,27 +14,11 @@ from typing import Any
 
 import yaml
 
-from training.errors import UserError
+from training.recipe_reading import MAX_TEXT_BYTES, Problem, RecipeError, load_yaml, read_section
 
-MAX_TEXT_BYTES = 64 * 1024
+__all__ = ["MAX_TEXT_BYTES", "Problem", "Recipe", "RecipeError", "dump_recipe", "parse_recipe"]
+
 COMMAND = "python -m training finetune recipe.yaml --out ./out"
-SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong: `field` is the dotted path (`optim.lr`), `message` a whole sentence for the user."""
-
-    field: str
-    message: str
-
-
-class RecipeError(UserError):
-    """The recipe cannot be used; `problems` lists everything that is wrong with it."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("recipe:invalid", " ".join(problem.message for problem in problems))
-        self.problems = problems
 
 
 def _number(default: Any, **bounds: Any) -> Any:
@@ -66,20 +46,103 @@ class BaseModelSpec:
     revision: str | None = _text(None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
-    """Which images to learn from. `image_size` in pixels (null: the model's own)."""
+    """Where the rows to learn from are; each task adds its own columns."""
 
     repo: str = _required_text()
     revision: str | None = _text(None)
     train_split: str = _text("train", 100)
     validation_split: str | None = _text(None, 100)
     validation_fraction: float = _number(0.1, at_least=0.0, at_most=0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData(DatasetSpec):
+    """Images and their classes. `image_size` in pixels (null: the model's own)."""
+
     image_column: str = _text("image", 100)
     label_column: str = _text("label", 100)
     image_size: int | None = _number(None, at_least=16, at_most=1024)
     max_train_images: int | None = _number(None, at_least=2, at_most=10_000_000)
     augment: str = _choice("none", "none", "light", "strong")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalarImageData(ImageData):
+    """Images and a number each; the numbers are learned standardised and told in their own units."""
+
+    label_column: str = _text("target", 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableData(DatasetSpec):
+    """Rows of a table. `columns` null: all but the target; `categorical` null: those that hold text."""
+
+    target_column: str = _required_text(100)
+    columns: tuple[str, ...] | None = _text(None, 100)
+    categorical: tuple[str, ...] | None = _text(None, 100)
+    target_transform: str = _choice("standardize", "none", "standardize", "log")
+    numeric_encoding: str = _choice("quantile", "quantile", "standardize")
+    max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesData(DatasetSpec):
+    """Series on a regular grid of time; `context` and `horizon` in steps of that grid."""
+
+    time_column: str = _text("timestamp", 100)
+    target_columns: tuple[str, ...] = _text(("value",), 100)
+    series_column: str | None = _text(None, 100)
+    past_columns: tuple[str, ...] | None = _text(None, 100)
+    context: int = _number(168, at_least=2, at_most=10_000)
+    horizon: int = _number(24, at_least=1, at_most=2_000)
+    stride: int = _number(1, at_least=1, at_most=2_000)
+    max_gap: int = _number(24, at_least=0, at_most=10_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextData(DatasetSpec):
+    """Texts and their classes; `second_text_column` for pairs. `max_tokens` counts the special ones too."""
+
+    text_column: str = _text("text", 100)
+    second_text_column: str | None = _text(None, 100)
+    label_column: str = _text("label", 100)
+    max_tokens: int = _number(128, at_least=4, at_most=8192)
+    max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenData(DatasetSpec):
+    """Lists of words and of their tags."""
+
+    tokens_column: str = _text("tokens", 100)
+    tags_column: str = _text("tags", 100)
+    max_tokens: int = _number(128, at_least=4, at_most=8192)
+    max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatData(DatasetSpec):
+    """Conversations: lists of {role, content}, or a column of prompts and one of answers."""
+
+    messages_column: str = _text("messages", 100)
+    prompt_column: str | None = _text(None, 100)
+    answer_column: str | None = _text(None, 100)
+    max_tokens: int = _number(512, at_least=8, at_most=32_768)
+    packing: bool = False
+    max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A net without a base model; what is null, the task chooses. Widths in units, `dropout` a share."""
+
+    kind: str = _text("auto", 40)
+    width: int | None = _number(None, at_least=1, at_most=16_384)
+    depth: int | None = _number(None, at_least=1, at_most=200)
+    heads: int | None = _number(None, at_least=1, at_most=256)
+    dropout: float = _number(0.1, at_least=0.0, below=1.0)
 
 
 @dataclass(frozen=True)
@@ -108,7 +171,7 @@ class OptimSpec:
 
 @dataclass(frozen=True)
 class EarlyStoppingSpec:
-    """Stop after `patience` epochs without val/accuracy rising by more than `min_delta` (null: never)."""
+    """Stop after `patience` epochs in which what the task watches was not better by more than `min_delta`."""
 
     patience: int | None = _number(None, at_least=1, at_most=1000)
     min_delta: float = _number(0.0, at_least=0.0, at_most=1.0)
@@ -122,13 +185,30 @@ class BenchmarkSpec:
     split: str = _text("test", 100)
 
 
-@dataclass(frozen=True)
+# What each task's data set is told by. The web reads this table too; the modules are in training/tasks.
+TASK_DATA: dict[str, type[DatasetSpec]] = {
+    "image-classification": ImageData,
+    "image-multilabel": ImageData,
+    "image-regression": ScalarImageData,
+    "tabular-classification": TableData,
+    "tabular-regression": TableData,
+    "time-series-forecasting": SeriesData,
+    "text-classification": TextData,
+    "token-classification": TokenData,
+    "text-generation": ChatData,
+}
+# Their nets need no base model: without one, `network` describes what is trained from scratch.
+WITHOUT_BASE = ("tabular-classification", "tabular-regression", "time-series-forecasting")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    base_model: BaseModelSpec
+    base_model: BaseModelSpec | None = None
     dataset: DatasetSpec
     version: int = _number(1, at_least=1, at_most=1)
-    task: str = _choice("image-classification", "image-classification")
+    task: str = _choice("image-classification", *TASK_DATA)
     init: str = _choice("pretrained", "pretrained", "scratch")
+    network: NetworkSpec | None = None
     strategy: StrategySpec = StrategySpec()
     optim: OptimSpec = OptimSpec()
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
@@ -136,18 +216,27 @@ class Recipe:
     seed: int = _number(0, at_least=0, at_most=2**31 - 1)
     deterministic: bool = True
 
+    @property
+    def repos(self) -> tuple[str, ...]:
+        """The base model's name, where there is one, and the data set's."""
+        return (*((self.base_model.repo,) if self.base_model else ()), self.dataset.repo)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain nested dictionaries in the order of the documentation, ready for JSON or YAML."""
         plain = dataclasses.asdict(self)
-        order = ("version", "task", "base_model", "init", "dataset")
+        order = ("version", "task", "base_model", "init", "network", "dataset")
         return {name: plain[name] for name in order} | plain
 
 
 def parse_recipe(source: Mapping[str, Any] | str) -> Recipe:
     """Read a recipe from YAML text (at most 64 KiB) or a mapping. Raises `RecipeError` with every problem."""
-    plain = _load_yaml(source) if isinstance(source, str) else source
+    plain = load_yaml(source) if isinstance(source, str) else source
     problems: list[Problem] = []
-    recipe = _read_section(Recipe, plain, "", problems)
+    task = plain.get("task", "image-classification") if isinstance(plain, Mapping) else None
+    data = TASK_DATA.get(task, ImageData) if isinstance(task, str) else ImageData
+    if isinstance(plain, Mapping) and plain.get("base_model") is None and task not in WITHOUT_BASE:
+        problems.append(Problem("base_model", "base_model is missing."))
+    recipe = read_section(Recipe, plain, "", problems, {"dataset": data})
     if recipe is not None and not problems:
         problems.extend(_contradictions(recipe))
     if recipe is None or problems:
@@ -160,134 +249,20 @@ def dump_recipe(recipe: Recipe) -> str:
     return f"# {COMMAND}\n" + yaml.safe_dump(recipe.as_dict(), sort_keys=False, allow_unicode=True)
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Plain data only, and no key twice: YAML's silent last-one-wins would hide a user's mistake."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                twice = f"the field {_show(key.value)} is given twice"
-                raise yaml.MarkedYAMLError(problem=twice, problem_mark=key.start_mark)
-            seen.add(str(key.value) if isinstance(key, yaml.ScalarNode) else "")
-        return super().construct_mapping(node, deep)
-
-
-def _load_yaml(text: str) -> Any:
-    if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
-        raise RecipeError([Problem("", "The recipe is larger than 64 KiB.")])
-    try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise RecipeError([Problem("", f"The recipe is not valid YAML{line}: {error.problem}.")]) from None
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError):
-        raise RecipeError([Problem("", "The recipe is not valid YAML.")]) from None
-
-
-def _read_section(section: type, plain: Any, path: str, problems: list[Problem]) -> Any:
-    """Build one dataclass from `plain`, noting every problem; None if it cannot be built."""
-    if not isinstance(plain, Mapping):
-        message = f"{path or 'The recipe'} must be a mapping of fields, got {_show(plain)}."
-        problems.append(Problem(path, message))
-        return None
-    hints = typing.get_type_hints(section)
-    before = len(problems)
-    problems.extend(_unknown_fields(plain, list(hints), path))
-    values: dict[str, Any] = {}
-    for spec in dataclasses.fields(section):
-        name = f"{path}.{spec.name}" if path else spec.name
-        if spec.name in plain:
-            values[spec.name] = _read_value(hints[spec.name], spec.metadata, plain[spec.name], name, problems)
-        elif spec.default is dataclasses.MISSING:
-            problems.append(Problem(name, f"{name} is missing."))
-    return section(**values) if len(problems) == before else None
-
-
-def _unknown_fields(plain: Mapping[Any, Any], known: list[str], path: str) -> list[Problem]:
-    problems = []
-    for key in plain:
-        if key in known:
-            continue
-        shown = str(key)[:60]
-        name = f"{path}.{shown}" if path else shown
-        near = difflib.get_close_matches(shown, known, n=1)
-        hint = f" Did you mean {near[0]}?" if near else f" Known fields: {', '.join(known)}."
-        problems.append(Problem(name, f"{name} is not a field of a recipe.{hint}"))
-    return problems
-
-
-def _read_value(hint: Any, bounds: Mapping[str, Any], value: Any, name: str, problems: list[Problem]) -> Any:
-    """Check one value against its type hint and bounds."""
-    if isinstance(hint, types.UnionType):
-        if value is None:
-            return None
-        hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
-    if dataclasses.is_dataclass(hint):
-        return _read_section(typing.cast(type, hint), value, name, problems)
-    reader = {bool: _read_bool, int: _read_int, float: _read_float, str: _read_text}[hint]
-    try:
-        return reader(value, bounds)
-    except ValueError as refusal:
-        problems.append(Problem(name, f"{name} must be {refusal}, got {_show(value)}."))
-        return None
-
-
-def _read_bool(value: Any, bounds: Mapping[str, Any]) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
-
-
-def _read_int(value: Any, bounds: Mapping[str, Any]) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("a whole number")
-    _check_bounds(value, bounds)
-    return value
-
-
-def _read_float(value: Any, bounds: Mapping[str, Any]) -> float:
-    # YAML 1.1 reads 1e-3 as text, which is how everybody writes a learning rate.
-    if isinstance(value, str) and len(value) < 40 and SCIENTIFIC.fullmatch(value.strip()):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number")
-    # Bounds first: a whole number of 400 digits does not fit a float.
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a finite number")
-    _check_bounds(value, bounds)
-    return float(value)
-
-
-def _check_bounds(value: float, bounds: Mapping[str, Any]) -> None:
-    if "above" in bounds and not value > bounds["above"]:
-        raise ValueError(f"above {bounds['above']:g}")
-    if "at_least" in bounds and not value >= bounds["at_least"]:
-        raise ValueError(f"at least {_plain(bounds['at_least'])}")
-    if "below" in bounds and not value < bounds["below"]:
-        raise ValueError(f"below {bounds['below']:g}")
-    if "at_most" in bounds and not value <= bounds["at_most"]:
-        raise ValueError(f"at most {_plain(bounds['at_most'])}")
-
-
-def _read_text(value: Any, bounds: Mapping[str, Any]) -> str:
-    choices = bounds.get("choices")
-    if choices:
-        if value not in choices:
-            raise ValueError(choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}")
-        return str(value)
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("text")
-    if len(value) > bounds["limit"]:
-        raise ValueError(f"at most {bounds['limit']} characters long")
-    if not value.isprintable():
-        raise ValueError("text without control characters")
-    return value
+def _base_problems(recipe: Recipe) -> list[Problem]:
+    if recipe.base_model is not None:
+        if recipe.network is not None:
+            text = "network describes a net without a base; leave it out, or leave base_model out."
+            return [Problem("network", text)]
+        return []
+    if recipe.init != "scratch":
+        return [Problem("init", "init must be scratch when there is no base_model, got 'pretrained'.")]
+    return []
 
 
 def _contradictions(recipe: Recipe) -> list[Problem]:
     """Rules between fields."""
-    problems = []
+    problems = _base_problems(recipe)
     data, benchmark = recipe.dataset, recipe.benchmark
     if recipe.init == "scratch" and recipe.strategy.kind != "full":
         text = "strategy.kind must be full when init is scratch: frozen random layers never learn."
@@ -303,21 +278,3 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
         text = "benchmark.split must not be a split the run learns from or is steered by."
         problems.append(Problem("benchmark.split", text))
     return problems
-
-
-def _plain(bound: float) -> str:
-    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
-
-
-def _show(value: Any) -> str:
-    """What the user gave, short and on one line; never the inside of a collection."""
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list | tuple | set):
-        return "a list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**30:
-        return "a number of more than 30 digits"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"

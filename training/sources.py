@@ -7,7 +7,8 @@ from pathlib import Path
 
 from training.errors import EngineError, UserError
 
-MODEL_FILES = ["*.json", "*.safetensors"]
+# Weights and what reads inputs; README.md tells the licence, recipe.yaml the task.
+MODEL_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md", "recipe.yaml"]
 
 
 def resolve_source(

@@ -168,7 +168,7 @@ def test_cached_features_learn_what_the_plain_loop_learns(
     cached, plain = Listener(), Listener()
     one = run(given, base, images, tmp_path / "cached", cached)
     assert "features" in cached.stages
-    monkeypatch.setattr("training.inputs.caches_features", lambda recipe: False)
+    monkeypatch.setattr("training.imageruns.caches_features", lambda recipe: False)
     other = run(given, base, images, tmp_path / "plain", plain)
     assert "features" not in plain.stages
     ours, theirs = ([loss for _, loss in heard.losses()] for heard in (cached, plain))

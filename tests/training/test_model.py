@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tests.training.world import SIZE, write_base
-from training import model, vision
+from training import learning, model, vision
 from training.errors import UserError
 from training.recipe import StrategySpec
 from training.spec import read_spec
@@ -92,22 +92,22 @@ def test_stages_run_from_input_to_output(library: str, architecture: str, first:
 
 def test_last_stages_learn_and_frozen_statistics_stand_still(base: Path) -> None:
     network = prepare(base)
-    learning = model.freeze(network, StrategySpec(kind="last-stages", stages=1))
-    assert len(learning) == 2
-    model.set_learning_mode(network)
+    names = learning.freeze(network, StrategySpec(kind="last-stages", stages=1))
+    assert len(names) == 2
+    learning.set_learning_mode(network)
     before = {name: item.clone() for name, item in network.net.state_dict().items()}
     network.net(torch.randn(4, 3, SIZE, SIZE))
     after = network.net.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved
     assert all(name.startswith("layer4.") for name in moved)
-    assert moved < set(model.changed_state(network))
+    assert moved < set(learning.changed_state(network))
 
 
 def test_head_only_touches_nothing_else(base: Path, tmp_path: Path) -> None:
     network = prepare(base)
-    model.freeze(network, StrategySpec(kind="head"))
-    assert set(model.changed_state(network)) == {network.head + ".weight", network.head + ".bias"}
+    learning.freeze(network, StrategySpec(kind="head"))
+    assert set(learning.changed_state(network)) == {network.head + ".weight", network.head + ".bias"}
     model.save_network(network, tmp_path, base_dir=base)
     old, new = base / "model.safetensors", tmp_path / "model.safetensors"
     assert list(read_header(old)) == list(read_header(new))
@@ -123,7 +123,7 @@ def test_half_precision_bases_keep_their_frozen_bytes(base: Path, tmp_path: Path
     (tmp_path / "config.json").write_text((base / "config.json").read_text())
     write_weights(tmp_path / "model.safetensors", narrow)
     network = prepare(tmp_path)
-    model.freeze(network, StrategySpec(kind="head"))
+    learning.freeze(network, StrategySpec(kind="head"))
     model.save_network(network, tmp_path / "out", base_dir=tmp_path)
     saved = load_weights(tmp_path / "out" / "model.safetensors")
     assert saved["conv1.0.weight"].dtype == torch.float16

@@ -6,112 +6,116 @@ import hashlib
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from training import model
+from training import learning, model
 from training.batches import Batches, normalized
 from training.data import Split, holdout, load_pixels, read_split, thin
 from training.errors import UserError
 from training.featurecache import FeatureKey, cached_features
 from training.features import frozen_features, micro_batch_size
 from training.model import Network
-from training.recipe import Recipe
+from training.recipe import ImageData, Recipe
 from training.reporting import Reporter
-from training.tasks import make_task
-from training.tasks.base import Task
+from training.tasks.base import Plan, Prepared, Task
 
 PROGRESS_SECONDS = 5.0
 # Where pixels lie that do not fit in memory; of no use after the run.
-PIXELS = "pixels"
+PIXELS = "scratch"
 
 
-@dataclass
-class Prepared:
-    """`learner` maps a batch's inputs to logits: the whole net, or its head alone where features are cached.
+class ImageRun:
+    """A plan over images, its files read: what the image tasks have in common.
 
-    `stages` are the learning parameter names of the whole net, a list a stage, the head last.
+    Raises `UserError` before training costs any time.
     """
 
-    network: Network
-    learner: nn.Module
-    stages: list[list[str]]
-    task: Task
-    train: Batches
-    val: Batches | None
-    device: torch.device
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.data = image_data(plan.recipe)
+        columns = {"image_column": self.data.image_column, "label_column": self.data.label_column}
+        self.split = read_split(plan.data_dir, self.data.train_split, **columns)
+
+    def prepared(self, task: Task) -> Prepared:
+        """The network with a head for `task`, and pixels, or features where the body is frozen."""
+        plan, recipe = self.plan, self.plan.recipe
+        network = model.prepare_network(
+            plan.base(),
+            labels=self.split.labels,
+            image_size=self.data.image_size,
+            scratch=recipe.init == "scratch",
+            seed=recipe.seed,
+        )
+        stages = learning.freeze(network, recipe.strategy)
+        _check_batch_size(recipe, network)
+        train, val = _load_batches(recipe, self.data, self.split, plan, network)
+        network.to(plan.device)
+        learner: nn.Module = network.net
+        if caches_features(recipe):
+            plan.reporter.stage("features")
+            learner = network.net.get_submodule(network.head)
+            train, val = _to_features(network, train, val, plan.cache_dir, plan.device, plan.reporter)
+
+        def save(model_dir: Path) -> None:
+            # Nothing of the base is left where all was random, but its order keeps a family's files alike.
+            model.save_network(network, model_dir, base_dir=plan.base_dir)
+
+        return Prepared(network, learner, stages, task, train, val, plan.device, save)
 
 
-def prepare(
-    recipe: Recipe,
-    *,
-    base_dir: Path,
-    data_dir: Path,
-    work_dir: Path,
-    cache_dir: Path,
-    device: torch.device,
-    reporter: Reporter,
-) -> Prepared:
-    """Read data and base model, check that they fit. Raises `UserError` before training costs any time."""
-    data = recipe.dataset
-    split = read_split(
-        data_dir, data.train_split, image_column=data.image_column, label_column=data.label_column
-    )
-    network = model.prepare_network(
-        base_dir,
-        labels=split.labels,
-        image_size=data.image_size,
-        scratch=recipe.init == "scratch",
-        seed=recipe.seed,
-    )
-    stages = model.freeze(network, recipe.strategy)
-    _check_batch_size(recipe, network)
-    train, val = _load_batches(recipe, split, data_dir, network, work_dir, reporter)
-    network.to(device)
-    learner: nn.Module = network.net
-    if caches_features(recipe):
-        reporter.stage("features")
-        learner = network.net.get_submodule(network.head)
-        train, val = _to_features(network, train, val, cache_dir, device, reporter)
-    task = make_task(recipe.task, split.labels, recipe.optim.label_smoothing)
-    return Prepared(network, learner, stages, task, train, val, device)
+def image_data(recipe: Recipe) -> ImageData:
+    """The recipe's data set as an image task has it."""
+    assert isinstance(recipe.dataset, ImageData)  # the recipe's task decides its class
+    return recipe.dataset
+
+
+def usage_of(repo: str, config: dict[str, Any]) -> str:
+    """Python that loads a published network with timm or torchvision."""
+    if config.get("library_name", "timm") == "timm":
+        return f'import timm\nnet = timm.create_model("hf-hub:{repo}", pretrained=True)'
+    return f'''import json, torchvision
+from huggingface_hub import hf_hub_download
+from safetensors.torch import load_file
+
+repo = "{repo}"
+config = json.load(open(hf_hub_download(repo, "config.json")))
+net = torchvision.models.get_model(config["architecture"], num_classes=config["num_classes"])
+net.load_state_dict(load_file(hf_hub_download(repo, "model.safetensors")))'''
 
 
 def caches_features(recipe: Recipe) -> bool:
     """True where the frozen body sees the same pixels in every epoch, so that once is enough."""
-    return recipe.strategy.kind == "head" and recipe.dataset.augment == "none"
+    return recipe.strategy.kind == "head" and image_data(recipe).augment == "none"
 
 
 def _load_batches(
-    recipe: Recipe, split: Split, data_dir: Path, network: Network, work_dir: Path, reporter: Reporter
+    recipe: Recipe, data: ImageData, split: Split, plan: Plan, network: Network
 ) -> tuple[Batches, Batches | None]:
-    data = recipe.dataset
     held = split
     if data.validation_split:
         columns = {"image_column": data.image_column, "label_column": data.label_column}
-        held = _same_classes(read_split(data_dir, data.validation_split, **columns), split.labels)
+        held = _same_classes(read_split(plan.data_dir, data.validation_split, **columns), split.labels)
         rows, held_rows = list(range(len(split))), list(range(len(held)))
     else:
         rows, held_rows = holdout(split.targets, data.validation_fraction, recipe.seed)
     rows = thin(rows, split.targets, data.max_train_images, recipe.seed)
     _check_classes(split, rows)
-    train = _decode(split, rows, network, data.augment, work_dir, reporter.check)
-    val = _decode(held, held_rows, network, "none", work_dir, reporter.check) if held_rows else None
-    reporter.log(
+    train = _decode(split, rows, network, data.augment, plan)
+    val = _decode(held, held_rows, network, "none", plan) if held_rows else None
+    plan.reporter.log(
         f"{len(rows)} images to learn from, {len(held_rows)} to validate, {len(split.labels)} classes"
     )
     return train, val
 
 
-def _decode(
-    split: Split, rows: list[int], network: Network, augment: str, work_dir: Path, check: Callable[[], None]
-) -> Batches:
+def _decode(split: Split, rows: list[int], network: Network, augment: str, plan: Plan) -> Batches:
     # Two tensors may come from one split (a holdout): each needs a file of its own.
-    scratch = work_dir / PIXELS / hashlib.sha256(str(rows[:1000]).encode()).hexdigest()[:16]
-    pixels = load_pixels(split, rows, network.spec.geometry, scratch=scratch, check=check)
+    scratch = plan.work_dir / PIXELS / hashlib.sha256(str(rows[:1000]).encode()).hexdigest()[:16]
+    pixels = load_pixels(split, rows, network.spec.geometry, scratch=scratch, check=plan.reporter.check)
     targets = torch.tensor([split.targets[row] for row in rows])
     return Batches(pixels, targets, network.spec, augment)
 

@@ -1,0 +1,73 @@
+"""What of a network learns: freezing by strategy, train and eval mode, and which tensors may have moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from training.recipe import StrategySpec
+
+
+class Parts(Protocol):
+    """`head` is the prefix of the parameters that are new; `body` names the others, a list a stage, from
+    input to output."""
+
+    net: nn.Module
+    head: str
+
+    @property
+    def body(self) -> list[list[str]]: ...
+
+
+@dataclass
+class Network:
+    """The plainest `Parts`."""
+
+    net: nn.Module
+    head: str
+    body: list[list[str]] = field(default_factory=list)
+
+
+def freeze(network: Parts, strategy: StrategySpec) -> list[list[str]]:
+    """Let only the strategy's part learn. Returns its parameter names, a list a stage, the head last."""
+    body = network.body
+    kept = {"head": 0, "last-stages": min(strategy.stages, len(body)), "full": len(body)}[strategy.kind]
+    head = [name for name, _ in network.net.named_parameters() if name.startswith(network.head + ".")]
+    learning = [*body[len(body) - kept :], head]
+    names = {name for stage in learning for name in stage}
+    for name, parameter in network.net.named_parameters():
+        parameter.requires_grad_(name in names)
+    return learning
+
+
+def set_learning_mode(network: Parts) -> None:
+    """Train mode for what learns, eval mode for the frozen: its batch statistics must not move.
+
+    With only the head learning everything is in eval mode, dropout before the head too, so that cached
+    features and the plain loop see the same numbers.
+    """
+    network.net.eval()
+    grown = [name for name, parameter in network.net.named_parameters() if parameter.requires_grad]
+    if any(not name.startswith(network.head + ".") for name in grown):
+        _set_mode(network.net, True)
+
+
+def _set_mode(module: nn.Module, inherited: bool) -> None:
+    parameters = list(module.parameters())
+    module.training = all(item.requires_grad for item in parameters) if parameters else inherited
+    for child in module.children():
+        _set_mode(child, module.training)
+
+
+def changed_state(network: Parts) -> dict[str, Tensor]:
+    """Every tensor that training may have moved: learning parameters and the statistics beside them."""
+    set_learning_mode(network)
+    grown = {name for name, parameter in network.net.named_parameters() if parameter.requires_grad}
+    for prefix, module in network.net.named_modules():
+        if module.training:
+            grown |= {
+                f"{prefix}.{name}" if prefix else name for name, _ in module.named_buffers(recurse=False)
+            }
+    return {name: tensor for name, tensor in network.net.state_dict().items() if name in grown}
