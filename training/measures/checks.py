@@ -92,7 +92,7 @@ def some_rows(count: int) -> None:
 
 
 def same_length(first: int, second: int, names: str) -> None:
-    """`UserError` `measure:shape` unless there are as many of one as of the other; `names`: both, for people."""
+    """`UserError` `measure:shape` unless the counts agree; `names`: what is counted, both, for people."""
     if first != second:
         raise UserError("measure:shape", f"There are {first:,} and {second:,} {names}; they must be as many.")
 

@@ -43,7 +43,7 @@ def f1(targets: ArrayLike, predictions: ArrayLike, average: str = "macro") -> fl
 
 
 def mean_average_precision(targets: ArrayLike, scores: ArrayLike) -> float:
-    """Mean of the labels' average precision, over labels that occur; NaN where none does. `scores` [n, labels]."""
+    """Mean of the average precision of the labels that occur, NaN where none does; `scores` [n, labels]."""
     truth = binary(targets, "targets", None, None)
     grades = numbers(scores, "scores", *truth.shape)
     found = [

@@ -73,8 +73,7 @@ def brier_score(targets: ArrayLike, probabilities: ArrayLike) -> float:
     """
     if np.ndim(probabilities) == 1:
         share = fractions(probabilities, "probabilities", None)
-        truth = binary(targets, "targets", len(share))
-        return float(np.mean((share - truth) ** 2))
+        return float(np.mean((share - binary(targets, "targets", len(share))) ** 2))
     truth = indices(targets, "targets")
     shares = distributions(probabilities, len(truth))
     truth = indices(truth, "targets", shares.shape[1])

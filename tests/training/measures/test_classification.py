@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_the_summary_is_json_and_says_the_same(seed: int) -> None:
         (lambda: measure.summary([0], [[1.0]]), "only one class"),
     ],
 )
-def test_bad_input_is_told_in_a_sentence(call, said: str) -> None:  # type: ignore[no-untyped-def]
+def test_bad_input_is_told_in_a_sentence(call: Callable[[], object], said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
         call()
     assert caught.value.message_id.startswith("measure:")
