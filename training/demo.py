@@ -115,25 +115,7 @@ def demo_recipe(base: str, data: str, init: str, *, epochs: int = 1) -> dict[str
 
 def write_backbone(folder: Path, repo_id: str) -> None:
     """Fill `folder` with torchvision's MobileNetV2 as a model repo: safetensors, config.json, card."""
-    import torch
-    from safetensors.torch import save_file
-    from torchvision.models import MobileNet_V2_Weights
-
-    from training.spec import ModelSpec, write_spec
-
-    content = package_file(WEIGHTS_PACKAGE, WEIGHTS_PATH).read_bytes()
-    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
-        text = "The MobileNetV2 file is not torchvision's own; it was not opened."
-        raise UserError("demo:bad-weights", text)
-    # The only pickle this code ever opens: its hash is torchvision's, and only tensors are allowed in it.
-    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)  # noqa: TID251
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.contiguous() for name, tensor in state.items()}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    names = list(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
-    labels = tuple(CLASS_NAMES.get(index, name) for index, name in enumerate(names))
-    spec = ModelSpec("mobilenet_v2", "torchvision", 1000, labels, image_size=224, crop_pct=0.875)
-    write_spec(folder, spec, num_features=1280)
+    save_backbone(folder, package_file(WEIGHTS_PACKAGE, WEIGHTS_PATH))
     front = {
         "license": "bsd-3-clause",
         "pipeline_tag": "image-classification",
@@ -144,6 +126,34 @@ def write_backbone(folder: Path, repo_id: str) -> None:
     }
     card = CARD.format(repo=repo_id, package=WEIGHTS_PACKAGE, sha256=WEIGHTS_SHA256)
     (folder / "README.md").write_text(f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n{card}")
+
+
+def save_backbone(folder: Path, file: Path) -> None:
+    """torchvision's own MobileNetV2 file as safetensors and config.json. Raises UserError for another file."""
+    import torch
+    from safetensors.torch import save_file
+
+    from training.spec import ModelSpec, write_spec
+
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
+        text = "The MobileNetV2 file is not torchvision's own; it was not opened."
+        raise UserError("demo:bad-weights", text)
+    # The only pickle this code ever opens: its hash is torchvision's, and only tensors are allowed in it.
+    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)  # noqa: TID251
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.contiguous() for name, tensor in state.items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    spec = ModelSpec("mobilenet_v2", "torchvision", 1000, imagenet_labels(), image_size=224, crop_pct=0.875)
+    write_spec(folder, spec, num_features=1280)
+
+
+def imagenet_labels() -> tuple[str, ...]:
+    """The 1,000 English names of ImageNet's classes, each of them once."""
+    from torchvision.models import MobileNet_V2_Weights
+
+    names = list(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
+    return tuple(CLASS_NAMES.get(index, name) for index, name in enumerate(names))
 
 
 def _publish(

@@ -1,4 +1,4 @@
-"""Hourly series, each on a regular grid of hours: what was not measured is null, the last fifth is the test."""
+"""Hourly series on a regular grid of hours: what was not measured is null, the last fifth is the test."""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ def i94_traffic(folder: Path, take: Take) -> None:
             "timestamp": "local hour",
             "traffic_volume": "**target**: cars in this hour",
             "holiday": "name of the holiday, or none",
+            "is_holiday": "1 or 0",
             "temperature": "K",
             "rain_1h": "mm in the hour",
             "snow_1h": "mm in the hour",
@@ -110,13 +111,12 @@ def i94_traffic(folder: Path, take: Take) -> None:
         },
         front=FRONT,
     )
-    _write(
-        folder, card, _spread_holidays([_i94_row(row) for row in _lines(take, "hourly_traffic_volume.csv")])
-    )
+    rows = on_the_grid([_i94_row(row) for row in _lines(take, "hourly_traffic_volume.csv")])
+    _write(folder, card, _spread_holidays(rows))
 
 
 def on_the_grid(rows: list[Row]) -> list[Row]:
-    """One row per hour from the first to the last, in order; the first of several counts, gaps become nulls."""
+    """One row per hour from the first to the last; the first of several counts, gaps become nulls."""
     known: dict[datetime, Row] = {}
     for row in rows:
         known.setdefault(row["timestamp"], row)
@@ -130,7 +130,7 @@ def _write(folder: Path, card: Card, rows: list[Row]) -> None:
     rows = on_the_grid(rows)
     table = pa.Table.from_pylist([dict(row) for row in rows])
     at = table.column_names.index("timestamp")
-    table = table.set_column(at, "timestamp", table["timestamp"].cast(pa.timestamp("s")))
+    table = table.set_column(at, "timestamp", table["timestamp"].cast(pa.timestamp("ms")))
     card = replace(card, splits=IN_ORDER, semi_synthetic="")
     write_dataset(folder, card, part(table, ordered_split(table.num_rows)))
 
@@ -180,5 +180,10 @@ def _i94_row(row: dict[str, str]) -> Row:
 
 
 def _spread_holidays(rows: list[Row]) -> list[Row]:
-    named = {row["timestamp"].date(): row["holiday"] for row in rows if row["holiday"] != "none"}
-    return [{**row, "holiday": named.get(row["timestamp"].date(), "none")} for row in rows]
+    """The name at midnight for all hours of its day, gaps too: a calendar knows it."""
+    named = {row["timestamp"].date(): row["holiday"] for row in rows if row["holiday"] not in (None, "none")}
+    names = [named.get(row["timestamp"].date(), "none") for row in rows]
+    return [
+        {**row, "holiday": name, "is_holiday": int(name != "none")}
+        for row, name in zip(rows, names, strict=True)
+    ]
