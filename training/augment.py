@@ -8,6 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training.randaugment import randaugment
+
+
+def views(pixels: Tensor, kind: str, generator: torch.Generator) -> Tensor:
+    """uint8 [B, 3, H, W] to floats in 0..1, changed as the preset `kind` says; the generator is on the CPU.
+
+    Presets: none, light and strong (see `augment`), randaugment (two operations an image, strength 9 of 30).
+    """
+    if kind == "randaugment":
+        return randaugment(pixels, generator).float().div_(255)
+    return augment(pixels.float().div_(255), kind, generator)
+
 
 def augment(images: Tensor, kind: str, generator: torch.Generator) -> Tensor:
     """[B, 3, H, W] in 0..1, same shape out. `generator` lives on the CPU.

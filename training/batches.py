@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.augment import augment
+from training.augment import views
 from training.device import step_seed
+from training.mixing import Mixing
 from training.spec import ModelSpec
 
 EVAL_BATCH = 64
@@ -24,6 +25,7 @@ class Batches:
     targets: Tensor
     spec: ModelSpec | None
     augmentation: str = "none"
+    mixing: Mixing | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -33,13 +35,19 @@ class Batches:
         return hashlib.sha256(self.targets.numpy().tobytes()).hexdigest()
 
     def take(self, rows: Tensor, device: torch.device, seed: int | None = None) -> tuple[Tensor, Tensor]:
-        """One batch ready for the network; `seed` draws the augmentation, None leaves it out."""
+        """One batch ready for the network; `seed` draws augmentation and mixing, None leaves them out.
+
+        Mixed targets are shares of the classes [B, classes].
+        """
         inputs, targets = self.inputs[rows].to(device), self.targets[rows].to(device)
         if self.spec is None:
             return inputs, targets
-        images = inputs.float().div_(255)
-        if seed is not None:
-            images = augment(images, self.augmentation, torch.Generator().manual_seed(seed))
+        if seed is None:
+            return normalize(inputs.float().div_(255), self.spec), targets
+        generator = torch.Generator().manual_seed(seed)
+        images = views(inputs, self.augmentation, generator)
+        if self.mixing is not None:
+            images, targets = self.mixing.mix(images, targets, generator)
         return normalize(images, self.spec), targets
 
 

@@ -74,16 +74,26 @@ class HeadStep:
         """One update from the mean loss over `rows`; `rows` may hold several micro-batches, accumulated."""
         self.run(rows, len(rows))
 
-    def run(self, order: Tensor, size: int, lrs: Sequence[float] = ()) -> None:
-        """One update for every `size` rows of `order`, the last one for what is left, with these rates."""
+    def run(
+        self,
+        order: Tensor,
+        size: int,
+        lrs: Sequence[float] = (),
+        momenta: Sequence[float | None] = (),
+    ) -> None:
+        """One update for every `size` rows of `order`, the last one for what is left.
+
+        With `lrs` as the learning rates of the updates, and `momenta` as their momenta where one is given.
+        """
         whole = len(order) // size * size
+        done = whole // size
         if whole:
-            self._run(order[:whole], size, lrs)
+            self._run(order[:whole], size, lrs, momenta)
         if whole < len(order):
-            self._run(order[whole:], len(order) - whole, lrs[whole // size :])
+            self._run(order[whole:], len(order) - whole, lrs[done:], momenta[done:])
 
     @torch.inference_mode()
-    def _run(self, order: Tensor, size: int, lrs: Sequence[float]) -> None:
+    def _run(self, order: Tensor, size: int, lrs: Sequence[float], momenta: Sequence[float | None]) -> None:
         """Updates of equal size. Gathering for many at once, and few calls each, is what makes them cheap."""
         weight, bias = self.head.weight, self.head.bias
         share = 1 / size
@@ -97,7 +107,7 @@ class HeadStep:
             torch.mm(slope.t(), batch, out=weight.grad)
             torch.sum(slope, 0, out=bias.grad)
             if lrs:
-                set_lr(self.optimizer, lrs[number])
+                set_lr(self.optimizer, lrs[number], momenta[number] if momenta else None)
             self._update()
         self.pending_rows.append(order)
 
@@ -130,8 +140,8 @@ class HeadStep:
 class FusedAdam:
     """The kernel behind Adam and AdamW with `fused=True`, called without the checks around it.
 
-    It holds the optimizer's own tensors, and reads the learning rate of its group anew at every step. The
-    caller counts `steps` up, all kernels' at once.
+    It holds the optimizer's own tensors, and reads learning rate and momentum of its group anew at every
+    step. The caller counts `steps` up, all kernels' at once.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]]) -> None:
@@ -148,15 +158,15 @@ class FusedAdam:
             [],
             self.steps,
         )
-        self.beta1, self.beta2 = self.group["betas"]
 
     def step(self) -> None:
         group = self.group
+        beta1, beta2 = group["betas"]
         self.kernel(
             *self.tensors,
             lr=group["lr"],
-            beta1=self.beta1,
-            beta2=self.beta2,
+            beta1=beta1,
+            beta2=beta2,
             weight_decay=group["weight_decay"],
             eps=group["eps"],
             amsgrad=False,

@@ -33,7 +33,9 @@ class Network:
 def freeze(network: Parts, strategy: StrategySpec) -> list[list[str]]:
     """Let only the strategy's part learn. Returns its parameter names, a list a stage, the head last."""
     body = network.body
-    kept = {"head": 0, "last-stages": min(strategy.stages, len(body)), "full": len(body)}[strategy.kind]
+    few = {"head": 0, "last-stages": min(strategy.stages, len(body))}
+    # Gradual unfreezing and LP-FT come to learn everything; the loop begins with less.
+    kept = few.get(strategy.kind, len(body))
     head = [name for name, _ in network.net.named_parameters() if name.startswith(network.head + ".")]
     learning = [*body[len(body) - kept :], head]
     names = {name for stage in learning for name in stage}

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MIXES = ("none", "mixup", "cutmix")
+# The usual Beta(alpha, alpha): shares near 0 or 1 for blends, any for boxes.
+ALPHA = {"mixup": 0.2, "cutmix": 1.0}
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How batches are blended: `kind` mixup or cutmix; `classes` None for targets that are numbers."""
+
+    kind: str
+    alpha: float
+    classes: int | None
+
+    def mix(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Inputs and targets as `mix` blends them."""
+        return mix(self.kind, inputs, targets, generator, alpha=self.alpha, classes=self.classes)
+
+
+def mixing_of(kind: str, alpha: float | None, classes: int | None) -> Mixing | None:
+    """What a recipe's `dataset.mix` asks for; `alpha` None is the usual one."""
+    return None if kind == "none" else Mixing(kind, alpha or ALPHA[kind], classes)
 
 
 def mix(

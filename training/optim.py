@@ -1,13 +1,13 @@
-"""Parameter groups, optimizers and the learning-rate schedule as arithmetic."""
+"""Parameter groups, optimizers, and the learning rate of a step."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import nn
 
+from training import schedules
 from training.recipe import OptimSpec
 
 
@@ -38,15 +38,22 @@ def make_optimizer(groups: list[dict[str, Any]], optim: OptimSpec) -> torch.opti
 
 
 def lr_factor(step: int, total_steps: int, optim: OptimSpec) -> float:
-    """Share of `lr` at step 0..total_steps-1: linear warm-up from above 0, then cosine to 0 or constant."""
-    warmup = math.floor(optim.warmup_fraction * total_steps)
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    if optim.schedule == "constant":
-        return 1.0
-    return 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, total_steps - warmup)))
+    """Share of `lr` at step 0..total_steps-1, by `optim.schedule`."""
+    return schedules.lr_factor(step, total_steps, optim.schedule, optim.warmup_fraction)
 
 
-def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+def momentum_at(step: int, total_steps: int, optim: OptimSpec) -> float | None:
+    """Momentum (for Adam beta 1) at a step; None where it stays what the optimizer was made with."""
+    if optim.schedule != "one-cycle":
+        return None
+    return schedules.one_cycle_momentum(step, total_steps, optim.warmup_fraction)
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float, momentum: float | None = None) -> None:
+    """Each group's share of `lr`; and `momentum`, unless None, as momentum or Adam's beta 1."""
     for group in optimizer.param_groups:
         group["lr"] = lr * group["lr_scale"]
+        if momentum is not None and "betas" in group:
+            group["betas"] = (momentum, group["betas"][1])
+        elif momentum is not None:
+            group["momentum"] = momentum

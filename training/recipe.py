@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from training import remedies
 from training.recipe_reading import MAX_TEXT_BYTES, Problem, RecipeError, load_yaml, read_section
 
 __all__ = ["MAX_TEXT_BYTES", "Problem", "Recipe", "RecipeError", "dump_recipe", "parse_recipe"]
@@ -65,7 +66,9 @@ class ImageData(DatasetSpec):
     label_column: str = _text("label", 100)
     image_size: int | None = _number(None, at_least=16, at_most=1024)
     max_train_images: int | None = _number(None, at_least=2, at_most=10_000_000)
-    augment: str = _choice("none", "none", "light", "strong")
+    augment: str = _choice("none", "none", "light", "strong", "randaugment")
+    mix: str = _choice("none", "none", "mixup", "cutmix")
+    mix_alpha: float | None = _number(None, above=0.0, at_most=100.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,7 @@ class TextData(DatasetSpec):
     second_text_column: str | None = _text(None, 100)
     label_column: str = _text("label", 100)
     max_tokens: int = _number(128, at_least=4, at_most=8192)
+    pooling: str = _choice("auto", "auto", "cls", "mean")
     max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
 
 
@@ -147,11 +151,28 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class StrategySpec:
-    """Which part learns. `lr_decay` multiplies the learning rate once per stage below the head."""
+    """Which part learns. `lr_decay` multiplies the learning rate once per stage below the head.
 
-    kind: str = _choice("head", "head", "last-stages", "full")
+    `unfreeze_every`, in epochs, is of `gradual`; `probe_epochs` and `probe_lr` are of `lp-ft`.
+    """
+
+    kind: str = _choice("head", "head", "last-stages", "gradual", "full", "lp-ft")
     stages: int = _number(1, at_least=1, at_most=100)
     lr_decay: float = _number(1.0, above=0.0, at_most=1.0)
+    unfreeze_every: int = _number(1, at_least=1, at_most=1000)
+    probe_epochs: int = _number(5, at_least=1, at_most=1000)
+    probe_lr: float = _number(1e-3, above=0.0, at_most=10.0)
+    l2_sp: float = _number(0.0, at_least=0.0, at_most=10.0)
+
+
+@dataclass(frozen=True)
+class LossSpec:
+    """What is minimised; `auto` is the task's own. `gamma` is of `focal`, `delta` of `huber`."""
+
+    kind: str = _choice("auto", "auto", "cross-entropy", "focal", "mse", "mae", "huber")
+    gamma: float = _number(2.0, at_least=0.0, at_most=10.0)
+    delta: float = _number(1.0, above=0.0, at_most=1e6)
+    class_weights: str = _choice("none", "none", "balanced", "effective")
 
 
 @dataclass(frozen=True)
@@ -164,16 +185,18 @@ class OptimSpec:
     batch_size: int = _number(32, at_least=1, at_most=4096)
     grad_accum_steps: int = _number(1, at_least=1, at_most=256)
     warmup_fraction: float = _number(0.1, at_least=0.0, at_most=0.9)
-    schedule: str = _choice("cosine", "cosine", "constant")
+    schedule: str = _choice("cosine", "cosine", "linear", "constant", "one-cycle")
     label_smoothing: float = _number(0.0, at_least=0.0, below=1.0)
     grad_clip: float | None = _number(None, above=0.0, at_most=1000.0)
+    ema: float | None = _number(None, above=0.0, below=1.0)
 
 
 @dataclass(frozen=True)
 class EarlyStoppingSpec:
-    """Stop after `patience` epochs in which what the task watches was not better by more than `min_delta`."""
+    """Stop after `patience` epochs in which `metric` (null: the task's) did not gain over `min_delta`."""
 
     patience: int | None = _number(None, at_least=1, at_most=1000)
+    metric: str | None = _text(None, 100)
     min_delta: float = _number(0.0, at_least=0.0, at_most=1.0)
 
 
@@ -210,6 +233,8 @@ class Recipe:
     init: str = _choice("pretrained", "pretrained", "scratch")
     network: NetworkSpec | None = None
     strategy: StrategySpec = StrategySpec()
+    loss: LossSpec = LossSpec()
+    sampling: str = _choice("shuffled", "shuffled", "balanced")
     optim: OptimSpec = OptimSpec()
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
     benchmark: BenchmarkSpec | None = None
@@ -260,9 +285,14 @@ def _base_problems(recipe: Recipe) -> list[Problem]:
     return []
 
 
+def _remedy_problems(recipe: Recipe) -> list[Problem]:
+    """Rules of strategies, losses and augmentation."""
+    return [Problem(name, text) for name, text in remedies.problems(recipe)]
+
+
 def _contradictions(recipe: Recipe) -> list[Problem]:
     """Rules between fields."""
-    problems = _base_problems(recipe)
+    problems = _base_problems(recipe) + _remedy_problems(recipe)
     data, benchmark = recipe.dataset, recipe.benchmark
     if recipe.init == "scratch" and recipe.strategy.kind != "full":
         text = "strategy.kind must be full when init is scratch: frozen random layers never learn."

@@ -1,0 +1,81 @@
+"""Which strategies, losses and augmentations go together, and with which task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from training.recipe import Recipe
+
+# What `loss.kind` may be beside auto; a task that is not named here has its own loss only.
+LOSSES: dict[str, tuple[str, ...]] = {
+    "image-classification": ("cross-entropy", "focal"),
+}
+# Where rows are of one class each, so that classes can be weighed and shown equally often.
+BY_CLASS = ("image-classification",)
+OF_NUMBERS = ("image-regression", "tabular-regression", "time-series-forecasting")
+
+
+def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """(field, sentence) for everything that contradicts itself."""
+    yield from _loss_problems(recipe)
+    yield from _strategy_problems(recipe)
+    stopping = recipe.early_stopping
+    if stopping.metric and not stopping.patience:
+        yield (
+            "early_stopping.metric",
+            "early_stopping.metric needs early_stopping.patience, or nothing stops.",
+        )
+    mix, augment = getattr(recipe.dataset, "mix", "none"), getattr(recipe.dataset, "augment", "none")
+    if mix != "none" and recipe.strategy.kind == "head" and augment == "none":
+        yield (
+            "dataset.mix",
+            f"dataset.mix {mix} blends images anew in every step, but with strategy.kind head each image is "
+            "looked at once; choose strategy.kind last-stages, dataset.augment light or dataset.mix none.",
+        )
+    if mix == "none" and getattr(recipe.dataset, "mix_alpha", None) is not None:
+        yield "dataset.mix_alpha", "dataset.mix_alpha needs dataset.mix mixup or cutmix."
+
+
+def _loss_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    loss, task = recipe.loss, recipe.task
+    known = LOSSES.get(task, ())
+    if loss.kind != "auto" and loss.kind not in known:
+        fitting = ", ".join(("auto", *known))
+        yield "loss.kind", f"loss.kind must be one of {fitting} for the task {task}, got {loss.kind!r}."
+    if recipe.optim.label_smoothing and task in OF_NUMBERS:
+        yield (
+            "optim.label_smoothing",
+            f"optim.label_smoothing must be 0 for the task {task}: it has no labels.",
+        )
+    if loss.class_weights != "none" and task not in BY_CLASS:
+        yield "loss.class_weights", f"loss.class_weights must be none for the task {task}."
+    if recipe.sampling == "balanced" and task not in BY_CLASS:
+        yield (
+            "sampling",
+            f"sampling must be shuffled for the task {task}: its rows are not of one class each.",
+        )
+    if recipe.sampling == "balanced" and loss.class_weights != "none":
+        text = (
+            "sampling balanced and loss.class_weights would correct rare classes twice; choose one of them."
+        )
+        yield "sampling", text
+
+
+def _strategy_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    strategy = recipe.strategy
+    if strategy.l2_sp and recipe.init == "scratch":
+        yield (
+            "strategy.l2_sp",
+            "strategy.l2_sp pulls towards pretrained weights; with init scratch it must be 0.",
+        )
+    elif strategy.l2_sp and strategy.kind == "head":
+        text = "strategy.l2_sp holds the body's weights, which strategy.kind head never moves; it must be 0."
+        yield "strategy.l2_sp", text
+    if strategy.kind == "gradual" and recipe.optim.epochs <= strategy.unfreeze_every:
+        text = (
+            "optim.epochs must be larger than strategy.unfreeze_every with strategy.kind gradual, "
+            "or only the head ever learns."
+        )
+        yield "optim.epochs", text
