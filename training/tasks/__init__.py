@@ -11,6 +11,8 @@ from training.tasks.base import TaskKind
 # By name, so that nobody waits for the libraries of a task that they do not run.
 TASKS = {
     "image-classification": "training.tasks.image_classification:ImageClassification",
+    "text-classification": "training.tasks.text_classification:TextClassification",
+    "token-classification": "training.tasks.token_classification:TokenClassification",
 }
 
 

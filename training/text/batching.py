@@ -156,22 +156,29 @@ class TextBatches:
         return hashlib.sha256(self.flat.fingerprint().encode() + own).hexdigest()
 
 
-@dataclass(frozen=True)
 class TokenFeatures:
-    """Cached features of the tagged tokens: row i's are `table[starts[i]:starts[i + 1]]`, [words, d]."""
+    """Cached features of the tagged tokens, `table` [tagged, d] in the order of `flat`."""
 
-    table: Tensor
-    starts: np.ndarray
-    targets: Tensor
+    def __init__(self, table: Tensor, flat: Flat) -> None:
+        assert flat.tags is not None
+        counted = flat.tags != IGNORED
+        self.table = table
+        self.targets = torch.from_numpy(flat.tags[counted].astype(np.int64))
+        self.starts = np.concatenate([[0], np.cumsum(counted)])[flat.starts]
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     def take(self, rows: Tensor, device: torch.device, seed: int | None = None) -> tuple[Tensor, Tensor]:
-        """Features and tags of all words of the rows, one behind the other."""
-        pieces = [np.arange(self.starts[row], self.starts[row + 1]) for row in rows.numpy()]
-        places = torch.from_numpy(np.concatenate(pieces))
-        return self.table[places].to(device), self.targets[places].to(device)
+        """Features [B, W, d] and tags [B, W] of the rows' tagged tokens; what is padded is `IGNORED`."""
+        spans = [(int(self.starts[row]), int(self.starts[row + 1])) for row in rows.numpy()]
+        width = max(1, *(stop - start for start, stop in spans))
+        features = torch.zeros(len(spans), width, self.table.shape[1])
+        targets = torch.full((len(spans), width), IGNORED, dtype=torch.long)
+        for place, (start, stop) in enumerate(spans):
+            features[place, : stop - start] = self.table[start:stop]
+            targets[place, : stop - start] = self.targets[start:stop]
+        return features.to(device), targets.to(device)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self.starts.tobytes())

@@ -30,8 +30,8 @@ FINAL = ("pooler", "final_norm")
 class Encoder:
     """`net` is a stock `…ForSequenceClassification` or `…ForTokenClassification`; `labels[i]` names output i.
 
-    `new` names the modules that do not come from the base, `tail` all those behind the encoder. `pooling` is
-    "cls", "mean", or "tokens" where every token is classified.
+    `tail`: the modules behind the encoder; `new`: those of them that are drawn at random. `pooling` is "cls",
+    "mean", or "tokens" where every token is classified.
     """
 
     net: Any
@@ -74,7 +74,8 @@ def load_encoder(
         new.add(tail[-1])
     _check_missing(config, missing, tail, added)
     if added:
-        new |= {f"{_layers_name(net)}.{config.num_hidden_layers - 1}"}
+        # The pooler behind the mean has been set with it: it does not wait for being learnt.
+        new &= {tail[-1]}
     return Encoder(net.eval(), list(labels), tail, tuple(sorted(new)), pooled)
 
 
@@ -146,8 +147,9 @@ def stages(encoder: Encoder) -> list[list[str]]:
     net, layers = encoder.net, _layers_name(encoder.net)
     count = len(net.get_submodule(layers))
     found: list[list[str]] = [[] for _ in range(count + 1)]
+    with_head = set(head_names(encoder))
     for name, _ in net.named_parameters():
-        if name.startswith(f"{encoder.head}."):
+        if name in with_head:
             continue
         if name.startswith(f"{layers}."):
             found[1 + int(name.removeprefix(f"{layers}.").split(".")[0])].append(name)
@@ -211,6 +213,18 @@ def learner(encoder: Encoder) -> nn.Module:
     """`Tail`, or the bare linear layer where that is all of it."""
     tail = Tail(encoder)
     return tail.parts[0] if len(tail.parts) == 1 and isinstance(tail.parts[0], nn.Linear) else tail
+
+
+class Logits(nn.Module):
+    """The net as the loop calls it: the batch's inputs by name → logits [B, classes] or [B, T, classes]."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        logits: Tensor = self.net(**inputs).logits
+        return logits
 
 
 @contextmanager

@@ -1,0 +1,208 @@
+"""One class per text, or per pair of texts: a transformers encoder with a classification layer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training import metrics
+from training.batches import Batches
+from training.device import pick_device, reproducible
+from training.errors import UserError
+from training.measures import classification
+from training.recipe import Recipe, TextData
+from training.reporting import Reporter, SilentReporter
+from training.tasks.base import Examples, Measured, Plan, Prepared, StepResult
+from training.text import runs
+from training.text.batching import TextBatches, length_order, tokenize_texts
+from training.text.encoders import Logits, learner
+from training.text.reading import Texts, read_texts
+
+MAX_TABLE_CLASSES = 200
+
+
+class TextClassification:
+    """The kind: what `task_kind` answers."""
+
+    pipeline_tag = "text-classification"
+
+    def prepare(self, plan: Plan) -> Prepared:
+        data = _text_data(plan.recipe)
+        split = _read(plan.data_dir, data.train_split, data)
+        held = split
+        if data.validation_split:
+            held = _read(plan.data_dir, data.validation_split, data)
+            known = runs.match_labels(split.labels, held, held.targets)
+            held = replace(held, labels=split.labels, targets=[known[target] for target in held.targets])
+        rows, held_rows = runs.choose_rows(plan, split.targets, None if held is split else len(held))
+        runs.require_two(split.labels, {split.targets[row] for row in rows}, "texts")
+        counts = f"{len(rows):,} texts to learn from, {len(held_rows):,} to validate"
+        plan.reporter.log(f"{counts}, {len(split.labels):,} classes")
+        learnt, kept = split.keys(), held.keys()
+        runs.tell_duplicates(
+            plan,
+            [learnt[row] for row in rows],
+            [kept[row] for row in held_rows],
+            lambda name: _read(plan.data_dir, name, data),
+            "texts",
+        )
+        model = runs.open_model(
+            plan, split.labels, tokens=False, max_tokens=data.max_tokens, pooling=data.pooling
+        )
+        train = _batches(model, split, rows, plan.reporter, "training texts")
+        val = _batches(model, held, held_rows, plan.reporter, "validation texts") if held_rows else None
+        return _prepared(plan, model, train, val)
+
+    def evaluate(
+        self, model_dir: Path, data_dir: Path, split: str, *, recipe: Recipe, reporter: Reporter
+    ) -> Measured:
+        """Classes are matched by name; texts of a class that the model does not know count as wrong."""
+        data = _text_data(recipe)
+        model = runs.finished_model(model_dir, tokens=False)
+        found = _read(data_dir, split, data)
+        labels, targets = _known_first(model.encoder.labels, found)
+        batches = _batches(model, found, list(range(len(found))), reporter, "texts")
+        with reproducible(0, True):
+            logits = runs.class_logits(model, batches, pick_device(), reporter)
+        return _measured(logits, np.asarray(targets), labels, len(model.encoder.labels))
+
+    def predict(self, model_dir: Path, given: str) -> list[dict[str, Any]]:
+        """`[{label, score}]`, most likely first. A pair is given as JSON: `{"text": …, "text_pair": …}`."""
+        text, second = _given(given)
+        model = runs.finished_model(model_dir, tokens=False)
+        flat = tokenize_texts(model.tokenizer, [text], None if second is None else [second], model.max_tokens)
+        batches = TextBatches(flat, model.tokenizer.pad_token_id, torch.zeros(1, dtype=torch.long))
+        scores = runs.class_logits(model, batches, pick_device(), SilentReporter())[0].double().softmax(0)
+        order = torch.argsort(scores, descending=True, stable=True).tolist()
+        labels = model.encoder.labels
+        return [{"label": labels[index], "score": float(scores[index])} for index in order]
+
+    def usage(self, repo: str, config: dict[str, Any]) -> str:
+        return f"""from transformers import pipeline
+
+classify = pipeline("text-classification", model="{repo}")
+print(classify("A text.", truncation=True))"""
+
+
+class TextTask:
+    """Label smoothing counts while learning only: validation losses of all recipes can be compared."""
+
+    metric, higher_is_better = "accuracy", True
+    counts_hits = is_softmax = True
+
+    def __init__(self, labels: list[str], label_smoothing: float) -> None:
+        self.labels = labels
+        self.label_smoothing = label_smoothing
+
+    def step(self, learner: nn.Module, inputs: Any, targets: Tensor) -> StepResult:
+        logits = learner(inputs)
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
+        return StepResult(loss, logits, (logits.argmax(1) == targets).sum())
+
+    def measure(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """loss, accuracy, macro_f1 from logits [n, classes] and targets [n]."""
+        outputs, labels = zip(*pairs, strict=True)
+        logits, targets = torch.cat(outputs), torch.cat(labels)
+        matrix = classification.confusion_matrix(targets, logits.argmax(1), len(self.labels))
+        return {
+            "loss": float(F.cross_entropy(logits.float(), targets)),
+            "accuracy": float(np.trace(matrix) / len(targets)),
+            "macro_f1": classification.f1(matrix),
+        }
+
+
+def _text_data(recipe: Recipe) -> TextData:
+    assert isinstance(recipe.dataset, TextData)  # the recipe's task decides its class
+    return recipe.dataset
+
+
+def _read(data_dir: Path, split: str, data: TextData) -> Texts:
+    return read_texts(
+        data_dir,
+        split,
+        text_column=data.text_column,
+        second_column=data.second_text_column,
+        label_column=data.label_column,
+    )
+
+
+def _batches(model: runs.Model, split: Texts, rows: list[int], reporter: Reporter, what: str) -> TextBatches:
+    texts = [split.texts[row] for row in rows]
+    seconds = None if split.seconds is None else [split.seconds[row] for row in rows]
+    flat = tokenize_texts(model.tokenizer, texts, seconds, model.max_tokens)
+    runs.tell_cut(reporter, flat, model.max_tokens, what)
+    targets = torch.tensor([split.targets[row] for row in rows])
+    return TextBatches(flat, model.tokenizer.pad_token_id, targets)
+
+
+def _prepared(plan: Plan, model: runs.Model, train: TextBatches, val: TextBatches | None) -> Prepared:
+    encoder, recipe = model.encoder, plan.recipe
+    network, stages = runs.what_learns(plan, encoder)
+    encoder.net.to(plan.device)
+    task = TextTask(encoder.labels, recipe.optim.label_smoothing)
+    if recipe.strategy.kind == "head":
+        plan.reporter.stage("features")
+        features = [_features(plan, model, part) for part in (train, val) if part is not None]
+        head = learner(encoder)
+        rest: Examples | None = features[1] if val is not None else None
+        return Prepared(network, head, stages, task, features[0], rest, plan.device, model.save)
+
+    def order(epoch: int) -> Tensor:
+        return length_order(train.lengths, recipe.optim.batch_size, recipe.seed, epoch)
+
+    net = Logits(encoder.net)
+    return Prepared(network, net, stages, task, train, val, plan.device, model.save, order)
+
+
+def _features(plan: Plan, model: runs.Model, batches: TextBatches) -> Batches:
+    assert batches.targets is not None
+    return Batches(runs.row_features(plan, model.encoder, batches), batches.targets, None)
+
+
+def _known_first(known: list[str], split: Texts) -> tuple[list[str], list[int]]:
+    """The model's classes, then those only the split has; and every text's class among them."""
+    present = {split.labels[target] for target in split.targets}
+    if present.isdisjoint(known):
+        ours, theirs = ", ".join(known[:5]), ", ".join(sorted(present)[:5])
+        text = f"The model tells {ours} apart, the split {split.name!r} holds {theirs}: no class in common."
+        raise UserError("data:labels-mismatch", text[:400])
+    labels = known + [label for label in split.labels if label in present and label not in set(known)]
+    index_of = {label: index for index, label in enumerate(labels)}
+    return labels, [index_of[split.labels[target]] for target in split.targets]
+
+
+def _measured(logits: Tensor, targets: np.ndarray, labels: list[str], known: int) -> Measured:
+    predictions = logits.argmax(1).numpy()
+    matrix = classification.confusion_matrix(targets, predictions, len(labels))
+    correct = int(np.trace(matrix))
+    lo, hi = metrics.wilson(correct, len(targets))
+    found = {"accuracy": correct / len(targets), "macro_f1": classification.f1(matrix)}
+    if targets.max() < known:
+        found |= classification.summary(targets, logits.double().softmax(1).numpy())
+    tables: dict[str, Any] = {"labels": labels}
+    if len(labels) <= MAX_TABLE_CLASSES:
+        tables["per_class"] = classification.per_class(matrix).rows(labels)
+        tables["confusion"] = matrix.tolist()
+    return Measured(len(targets), "accuracy", found["accuracy"], lo, hi, found, tables)
+
+
+def _given(given: str) -> tuple[str, str | None]:
+    if given.lstrip().startswith("{"):
+        try:
+            plain = json.loads(given)
+        except (ValueError, RecursionError):
+            plain = None
+        if isinstance(plain, dict) and isinstance(plain.get("text"), str):
+            second = plain.get("text_pair")
+            return plain["text"], second if isinstance(second, str) else None
+    if not given.strip():
+        raise UserError("data:empty-text", "There is no text to classify.")
+    return given, None
