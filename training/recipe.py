@@ -92,16 +92,26 @@ class TableData(DatasetSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesData(DatasetSpec):
-    """Series on a regular grid of time; `context` and `horizon` in steps of that grid."""
+    """Series on a regular grid of time; `context`, `horizon` and `season` in steps of that grid.
+
+    `known_columns` are given for the future too, `past_columns` up to now only. `quantiles` are what the loss
+    `quantile` learns, 0.5 among them; the other losses learn one forecast.
+    """
 
     time_column: str = _text("timestamp", 100)
     target_columns: tuple[str, ...] = _text(("value",), 100)
     series_column: str | None = _text(None, 100)
+    known_columns: tuple[str, ...] | None = _text(None, 100)
     past_columns: tuple[str, ...] | None = _text(None, 100)
     context: int = _number(168, at_least=2, at_most=10_000)
     horizon: int = _number(24, at_least=1, at_most=2_000)
+    season: int = _number(24, at_least=1, at_most=10_000)
     stride: int = _number(1, at_least=1, at_most=2_000)
     max_gap: int = _number(24, at_least=0, at_most=10_000)
+    max_train_windows: int | None = _number(None, at_least=2, at_most=10_000_000)
+    scaling: str = _choice("instance", "instance", "standard")
+    loss: str = _choice("quantile", "quantile", "mse", "mae", "huber")
+    quantiles: tuple[float, ...] = _number((0.1, 0.5, 0.9), above=0.0, below=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +138,17 @@ class TokenData(DatasetSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ChatData(DatasetSpec):
-    """Conversations: lists of {role, content}, or a column of prompts and one of answers."""
+    """Conversations: lists of {role, content}, or a column of prompts and one of answers, or plain text.
+
+    `max_new_tokens` bounds the answers when they are measured.
+    """
 
     messages_column: str = _text("messages", 100)
     prompt_column: str | None = _text(None, 100)
     answer_column: str | None = _text(None, 100)
+    text_column: str | None = _text(None, 100)
     max_tokens: int = _number(512, at_least=8, at_most=32_768)
+    max_new_tokens: int = _number(128, at_least=1, at_most=4096)
     packing: bool = False
     max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
 
@@ -150,19 +165,38 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
+class LoraSpec:
+    """Low-rank adapters; `targets` null: every linear layer. `base_precision` is how the frozen base is held
+    while they learn; `merge` publishes a whole model instead of the adapter.
+    """
+
+    rank: int = _number(8, at_least=1, at_most=1024)
+    alpha: float = _number(16.0, above=0.0, at_most=10_000.0)
+    dropout: float = _number(0.0, at_least=0.0, below=1.0)
+    targets: tuple[str, ...] | None = _text(None, 100)
+    rslora: bool = False
+    dora: bool = False
+    base_precision: str = _choice("fp32", "fp32", "bf16", "int8", "nf4")
+    merge: bool = False
+
+
+@dataclass(frozen=True)
 class StrategySpec:
     """Which part learns. `lr_decay` multiplies the learning rate once per stage below the head.
 
     `unfreeze_every`, in epochs, is of `gradual`; `probe_epochs` and `probe_lr` are of `lp-ft`.
+    `checkpoint_activations` computes them twice instead of keeping them.
     """
 
-    kind: str = _choice("head", "head", "last-stages", "gradual", "full", "lp-ft")
+    kind: str = _choice("head", "head", "last-stages", "gradual", "full", "lp-ft", "lora")
     stages: int = _number(1, at_least=1, at_most=100)
     lr_decay: float = _number(1.0, above=0.0, at_most=1.0)
     unfreeze_every: int = _number(1, at_least=1, at_most=1000)
     probe_epochs: int = _number(5, at_least=1, at_most=1000)
     probe_lr: float = _number(1e-3, above=0.0, at_most=10.0)
     l2_sp: float = _number(0.0, at_least=0.0, at_most=10.0)
+    lora: LoraSpec | None = None
+    checkpoint_activations: bool = False
 
 
 @dataclass(frozen=True)

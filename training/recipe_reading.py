@@ -18,6 +18,7 @@ from training.errors import UserError
 
 MAX_TEXT_BYTES = 64 * 1024
 MAX_ITEMS = 1000
+MAX_NUMBERS = 99
 SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
@@ -112,7 +113,7 @@ def _read_value(hint: Any, bounds: Mapping[str, Any], value: Any, name: str, pro
     if dataclasses.is_dataclass(hint):
         return read_section(typing.cast(type, hint), value, name, problems)
     if typing.get_origin(hint) is tuple:
-        hint = tuple
+        hint = (tuple, typing.get_args(hint)[0])
     reader = _READERS[hint]
     try:
         return reader(value, bounds)
@@ -184,12 +185,22 @@ def _read_texts(value: Any, bounds: Mapping[str, Any]) -> tuple[str, ...]:
     return texts
 
 
+def _read_numbers(value: Any, bounds: Mapping[str, Any]) -> tuple[float, ...]:
+    if not isinstance(value, list | tuple) or not 1 <= len(value) <= MAX_NUMBERS:
+        raise ValueError(f"a list of 1 to {MAX_NUMBERS} numbers")
+    numbers = tuple(_read_float(item, bounds) for item in value)
+    if list(numbers) != sorted(set(numbers)):
+        raise ValueError("a list of rising numbers")
+    return numbers
+
+
 _READERS: dict[Any, Callable[[Any, Mapping[str, Any]], Any]] = {
     bool: _read_bool,
     int: _read_int,
     float: _read_float,
     str: _read_text,
-    tuple: _read_texts,
+    (tuple, str): _read_texts,
+    (tuple, float): _read_numbers,
 }
 
 

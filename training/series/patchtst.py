@@ -5,7 +5,7 @@ Quantiles are a longer prediction: `prediction_length` is horizon x outputs, rea
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor
 from transformers import PatchTSTConfig, PatchTSTForPrediction
@@ -13,6 +13,37 @@ from transformers.models.patchtst.modeling_patchtst import PatchTSTForPrediction
 
 from training.errors import UserError
 from training.series.nets import Covariates, NetShape
+
+# Far beyond what exists, small enough to be built at all.
+LIMITS = {
+    "context_length": 100_000,
+    "patch_length": 10_000,
+    "patch_stride": 10_000,
+    "d_model": 4096,
+    "num_hidden_layers": 64,
+    "num_attention_heads": 64,
+    "ffn_dim": 32_768,
+}
+# What of a published config makes the net; the rest is about other heads, or about code to run.
+FIELDS = (
+    *LIMITS,
+    "norm_type",
+    "norm_eps",
+    "attention_dropout",
+    "positional_dropout",
+    "path_dropout",
+    "ff_dropout",
+    "head_dropout",
+    "bias",
+    "activation_function",
+    "pre_norm",
+    "positional_encoding_type",
+    "use_cls_token",
+    "channel_attention",
+    "init_std",
+    "scaling",
+    "pooling_type",
+)
 
 
 class PatchTST(PatchTSTForPrediction):
@@ -44,10 +75,10 @@ class PatchTST(PatchTSTForPrediction):
 
 
 def build_patchtst(shape: NetShape) -> PatchTST:
-    """Fresh weights from the global generator."""
+    """Fresh weights from the global generator. Raises `UserError` for sizes that do not fit together."""
     if shape.width % shape.heads or shape.patch > shape.context:
-        wanted = "network.width must be a multiple of network.heads, and network.patch at most the context"
-        raise UserError("recipe:bad-network", f"{wanted}.")
+        text = "network.width must be a multiple of network.heads, and the context hold at least one patch"
+        raise UserError("recipe:bad-network", f"{text} of {shape.patch} steps.")
     config = PatchTSTConfig(
         num_input_channels=1,
         context_length=shape.context,
@@ -66,4 +97,39 @@ def build_patchtst(shape: NetShape) -> PatchTST:
         loss="mse",
         do_mask_input=False,
     )
+    config.architectures = ["PatchTSTForPrediction"]
     return PatchTST(config, shape)
+
+
+def patchtst_like(plain: dict[str, Any], shape: NetShape) -> PatchTST:
+    """The net that a published config describes, its head made for `shape`; fresh weights.
+
+    Raises `UserError` `model:bad-config` for other architectures and sizes beyond bounds.
+    """
+    if plain.get("model_type") != "patchtst":
+        raise _bad(f"its model_type is {str(plain.get('model_type'))[:60]!r}, not 'patchtst'")
+    for name, most in LIMITS.items():
+        size = plain.get(name, 1)
+        if type(size) is not int or not 1 <= size <= most:
+            raise _bad(f"{name} must be a whole number between 1 and {most:,}")
+    if plain.get("share_embedding", True) is not True or plain.get("share_projection", True) is not True:
+        raise _bad("its channels do not share their weights")
+    try:
+        config = PatchTSTConfig(**{name: plain[name] for name in FIELDS if name in plain})
+        config.num_input_channels, config.context_length = 1, shape.context
+        config.prediction_length = shape.horizon * shape.outputs
+        config.loss, config.do_mask_input = "mse", False
+        config.architectures = ["PatchTSTForPrediction"]
+        return PatchTST(config, shape)
+    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
+        raise _bad(f"transformers cannot build it ({str(error)[:100]})") from None
+
+
+def context_of(plain: dict[str, Any]) -> int:
+    """The history a published PatchTST was made for, in steps; 0 where its config does not say."""
+    context = plain.get("context_length", 0)
+    return context if type(context) is int else 0
+
+
+def _bad(reason: str) -> UserError:
+    return UserError("model:bad-config", f"The model's config.json cannot be used: {reason}.")
