@@ -2,7 +2,7 @@
 
 Numbers go through the training set's quantiles to a normal distribution, or are standardised; a flag beside
 them says where one was missing. Categories are places in a vocabulary: 0 for what training never saw (or
-saw too rarely), 1 for missing, then the known ones. Dates become their parts, as sine and cosine where cyclic.
+saw too rarely), 1 for missing, then the known ones. Dates become their parts, the cyclic ones as circles.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning" (NeurIPS 2022) for the
 embeddings; Gorishniy et al., "Revisiting Deep Learning Models for Tabular Data" (NeurIPS 2021) for the
-transformer. A net reads (numbers float32 [B, d], places int64 [B, c]) and has three parts that fine-tuning
-knows: `embedding`, `blocks` from input to output, and the linear `head`.
+transformer. A net reads a pair of numbers float32 [B, d] and places int64 [B, c] (either may have no column)
+and has three parts that fine-tuning knows: `embedding`, `blocks` from input to output, and the linear `head`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,14 +20,15 @@ from torch import Tensor, nn
 
 KINDS = ("mlp", "mlp-piecewise", "mlp-periodic", "ft-transformer")
 HEAD = "head"
+Inputs = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class NetConfig:
     """Everything that shapes a net: `numbers` and `sizes` come from the encoder, the rest from the recipe.
 
-    `width` is that of a block, `embedding` that of one column (the transformer has only one width), `bins` the
-    piecewise-linear pieces, `frequencies` and `sigma` the periodic ones of a number.
+    `width` is that of a block, `embedding` that of one column (the transformer has only one width), `bins`
+    the piecewise-linear pieces, `frequencies` and `sigma` the periodic ones of a number.
     """
 
     kind: str
@@ -62,7 +64,8 @@ class Linears(nn.Module):
 class Piecewise(nn.Module):
     """Piecewise-linear encoding (section 3.2 there): [B, d] → [B, d, bins], then linear and ReLU.
 
-    `edges` [d, bins + 1] are quantiles of the training rows; in a bin of no width nothing happens.
+    `edges` [d, bins + 1] are quantiles of the training rows; a bin of no width, where many rows are equal,
+    is a step. Beyond the outermost edges nothing changes any more: no number leads out of what was seen.
     """
 
     def __init__(self, config: NetConfig, edges: Tensor | None) -> None:
@@ -75,9 +78,7 @@ class Piecewise(nn.Module):
         edges = self.get_buffer("edges")
         low, width = edges[:, :-1], edges.diff(dim=1)
         inside = (numbers.unsqueeze(-1) - low) / width.clamp_min(1e-6)
-        inside = inside.clamp(0, 1)
-        # The outermost pieces go on beyond the training set's range, the others stop.
-        return F.relu(self.linears(inside))
+        return F.relu(self.linears(inside.clamp(0, 1)))
 
 
 class Periodic(nn.Module):
@@ -95,7 +96,7 @@ class Periodic(nn.Module):
 
 
 class Categories(nn.Module):
-    """One vector a column from a common table: int64 [B, c] → [B, c, width]; unknown and missing start at 0."""
+    """A vector a column: int64 [B, c] → [B, c, width]. Unknown and missing are 0 first."""
 
     def __init__(self, sizes: Sequence[int], width: int) -> None:
         super().__init__()
@@ -140,19 +141,20 @@ class TabularMLP(nn.Module):
         widths = [self.embedding.width, *[config.width] * config.depth]
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.Linear(before, after), nn.ReLU(), nn.Dropout(config.dropout))
-            for before, after in zip(widths, widths[1:], strict=False)
+            for before, after in pairwise(widths)
         )
         self.head = nn.Linear(config.width, config.outputs)
 
-    def features(self, numbers: Tensor, places: Tensor) -> Tensor:
+    def features(self, inputs: Inputs) -> Tensor:
         """[B, width]: what the head reads."""
-        x = self.embedding(numbers, places)
+        x = self.embedding(*inputs)
         for block in self.blocks:
             x = block(x)
         return x
 
-    def forward(self, numbers: Tensor, places: Tensor) -> Tensor:
-        found: Tensor = self.head(self.features(numbers, places))
+    def forward(self, inputs: Inputs) -> Tensor:
+        """[B, outputs]."""
+        found: Tensor = self.head(self.features(inputs))
         return found
 
 
@@ -191,7 +193,7 @@ class Block(nn.Module):
         self.feed_out = nn.Linear(hidden, width)
         self.drop = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, collect: bool) -> Tensor:
+    def forward(self, x: Tensor, *, collect: bool) -> Tensor:
         """[B, T, width] → the same, or [B, 1, width] of the last token alone where `collect`."""
         batch, tokens, width = x.shape
         mixed = self.query_key_value(self.before_attention(x))
@@ -216,15 +218,16 @@ class FTTransformer(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, config.outputs)
 
-    def features(self, numbers: Tensor, places: Tensor) -> Tensor:
+    def features(self, inputs: Inputs) -> Tensor:
         """[B, width]: what the head reads."""
-        x = self.embedding(numbers, places)
+        x = self.embedding(*inputs)
         for index, block in enumerate(self.blocks, start=1):
-            x = block(x, index == len(self.blocks))
+            x = block(x, collect=index == len(self.blocks))
         return F.relu(self.norm(x[:, -1]))
 
-    def forward(self, numbers: Tensor, places: Tensor) -> Tensor:
-        found: Tensor = self.head(self.features(numbers, places))
+    def forward(self, inputs: Inputs) -> Tensor:
+        """[B, outputs]."""
+        found: Tensor = self.head(self.features(inputs))
         return found
 
 
