@@ -11,7 +11,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from training.errors import Canceled, EngineError, Interrupted, UserError
 from training.recipe import MAX_TEXT_BYTES, Recipe, RecipeError, dump_recipe, parse_recipe
@@ -62,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("finetune", help="run a recipe")
     command.add_argument("recipe", type=Path)
     command.add_argument("--out", type=Path, required=True, help="directory; run again to go on after a stop")
+    command.add_argument("--publish", metavar="NAMESPACE/NAME", help="commit the result to this model repo")
     command.set_defaults(run=_finetune)
 
     command = commands.add_parser("evaluate", help="measure a model on a split")
@@ -99,47 +99,15 @@ def _read_recipe(path: Path) -> Recipe:
 
 
 def _finetune(options: argparse.Namespace) -> int:
-    from training.sources import resolve_source
-
-    recipe = _read_recipe(options.recipe)
-    near, base, data = options.recipe.parent, recipe.base_model, recipe.dataset
-    base_dir = resolve_source(base.repo, "model", revision=base.revision, near=near) if base else None
-    data_dir = resolve_source(data.repo, "dataset", revision=data.revision, near=near)
-    from training.finetune import finetune
+    from training.local import run_here
 
     reporter = TeeReporter(ConsoleReporter(), JsonlReporter(options.out / "log.jsonl"))
-    result = finetune(
-        recipe,
-        base_dir=base_dir,
-        data_dir=data_dir,
-        work_dir=options.out,
-        reporter=reporter,
+    recipe = _read_recipe(options.recipe)
+    summary = run_here(
+        recipe, near=options.recipe.parent, out=options.out, target=options.publish, reporter=reporter
     )
-    (result.model_dir / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
-    summary: dict[str, Any] = {
-        "model": str(result.model_dir),
-        "metrics": result.metrics,
-        "seconds": round(result.seconds, 2),
-        "history": result.history,
-    }
-    if recipe.benchmark:
-        summary["benchmark"] = _run_benchmark(recipe, result.model_dir, near, reporter)
-    (options.out / "result.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({key: value for key, value in summary.items() if key != "history"}, indent=2))
     return 0
-
-
-def _run_benchmark(recipe: Recipe, model_dir: Path, near: Path, reporter: TeeReporter) -> dict[str, Any]:
-    from training.sources import resolve_source
-    from training.tasks import task_kind
-
-    assert recipe.benchmark is not None
-    reporter.stage("evaluate")
-    data_dir = resolve_source(recipe.benchmark.repo, "dataset", revision=recipe.benchmark.revision, near=near)
-    report = task_kind(recipe.task).evaluate(
-        model_dir, data_dir, recipe.benchmark.split, recipe=recipe, reporter=reporter
-    )
-    return {key: value for key, value in report.as_dict().items() if key != "confusion"}
 
 
 def _evaluate(options: argparse.Namespace) -> int:

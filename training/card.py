@@ -8,45 +8,77 @@ from typing import Any
 
 import yaml
 
-from training.hubclient import Claim
+from training.origin import Origin, Pinned
 from training.recipe import Recipe
+from training.tasks import task_kind
 
 MAX_CARD_BYTES = 1024**2
+METRIC_LABELS = {"macro_f1": "macro F1", "r2": "R²", "rmse": "RMSE", "mae": "MAE", "mase": "MASE"}
+# Names of metrics as cards write them; others stand in the table only.
+METRIC_IDS = {
+    name: name for name in ("accuracy", "f1", "rmse", "mae", "mase", "roc_auc", "perplexity", "chrf")
+}
+METRIC_IDS |= {"macro_f1": "f1", "r2": "r_squared"}
+MAX_METRICS = 10
 LICENSE_FIELDS = ("license", "license_name", "license_link")
 
 
 def result_card(
-    *, claim: Claim, recipe: Recipe, manifest: Mapping[str, Any], config: Mapping[str, Any], base_dir: Path
+    *,
+    origin: Origin,
+    recipe: Recipe,
+    manifest: Mapping[str, Any],
+    config: Mapping[str, Any],
+    base_dir: Path | None,
 ) -> str:
     """README.md of a run's result."""
-    front = yaml.safe_dump(front_matter(claim, recipe, config, base_dir), sort_keys=False, allow_unicode=True)
-    title = claim.target.rpartition("/")[2]
+    metadata = front_matter(origin, recipe, manifest, config, base_dir)
+    front = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
+    title = origin.target.rpartition("/")[2]
     parts = [
         f"---\n{front}---\n",
         f"# {title}\n",
-        _introduction(claim, recipe),
-        _results(claim, recipe, manifest),
+        _introduction(origin, recipe),
+        _results(origin, recipe, manifest),
         _curve(manifest["history"]),
-        _usage(claim, config),
-        _reproduction(claim, manifest),
+        _usage(origin, recipe, config),
+        _reproduction(manifest),
     ]
     return "\n".join(part for part in parts if part)
 
 
-def front_matter(claim: Claim, recipe: Recipe, config: Mapping[str, Any], base_dir: Path) -> dict[str, Any]:
+def front_matter(
+    origin: Origin,
+    recipe: Recipe,
+    manifest: Mapping[str, Any],
+    config: Mapping[str, Any],
+    base_dir: Path | None,
+) -> dict[str, Any]:
     """The card's metadata; the licence is the base's own, for a fine-tune cannot shed it."""
-    scratch = recipe.init == "scratch"
+    scratch, kind = recipe.init == "scratch", task_kind(recipe.task)
+    lineage = {}
     # Random weights descend from nothing; only the architecture is shared.
-    lineage = {} if scratch else {"base_model": claim.base.repo, "base_model_relation": "finetune"}
+    if not scratch and origin.base is not None and origin.base.is_repo:
+        lineage = {"base_model": origin.base.repo, "base_model_relation": _relation(config)}
     return {
-        **base_license(base_dir),
+        **(base_license(base_dir) if base_dir else {}),
         **lineage,
-        "datasets": [claim.dataset.repo],
-        "pipeline_tag": recipe.task,
-        "library_name": str(config.get("library_name") or "timm"),
+        **({"datasets": [origin.dataset.repo]} if origin.dataset.is_repo else {}),
+        "pipeline_tag": kind.pipeline_tag,
+        "library_name": str(config.get("library_name") or kind.library),
         "tags": ["tuneyard", *(["from-scratch"] if scratch else [])],
-        "metrics": ["accuracy", "f1"],
+        "metrics": _metric_ids(manifest),
     }
+
+
+def _relation(config: Mapping[str, Any]) -> str:
+    return "adapter" if "peft_type" in config else "finetune"
+
+
+def _metric_ids(manifest: Mapping[str, Any]) -> list[str]:
+    """Names of the numbers as cards write them."""
+    names = [name.removeprefix("val/") for name in manifest["metrics"]] + list(manifest["evaluation"] or {})
+    return list(dict.fromkeys(METRIC_IDS[name] for name in names if name in METRIC_IDS))
 
 
 def base_license(base_dir: Path) -> dict[str, str]:
@@ -67,33 +99,43 @@ def base_license(base_dir: Path) -> dict[str, str]:
     return {name: metadata[name] for name in LICENSE_FIELDS if isinstance(metadata.get(name), str)}
 
 
-def _introduction(claim: Claim, recipe: Recipe) -> str:
-    base, data = _link(claim.base.repo, ""), _link(claim.dataset.repo, "datasets/")
+def _introduction(origin: Origin, recipe: Recipe) -> str:
+    data = _link(origin.dataset, "datasets/")
+    base = _link(origin.base, "") if origin.base else ""
     if recipe.init == "scratch":
-        how = f"The architecture of {base}, trained from random weights on {data}: a baseline."
+        what = f"The architecture of {base}" if base else f"A network for {recipe.task}"
+        how = f"{what}, trained from random weights on {data}: a baseline."
+        how = how if base else how.replace(": a baseline", "")
     else:
-        part = {"head": "its head only", "full": "all of its layers"}.get(
+        part = {"head": "its head only", "full": "all of its layers", "lora": "by LoRA adapters"}.get(
             recipe.strategy.kind, f"its head and last {recipe.strategy.stages} stage(s)"
         )
         how = f"{base}, fine-tuned on {data} ({part})."
-    return f"{how} Made by [a run on this hub]({claim.url}).\n"
+    by = f"[a run on this hub]({origin.url})" if origin.url else "`python -m training finetune`"
+    return f"{how} Made by {by}.\n"
 
 
-def _results(claim: Claim, recipe: Recipe, manifest: Mapping[str, Any]) -> str:
+def _results(origin: Origin, recipe: Recipe, manifest: Mapping[str, Any]) -> str:
     rows = []
     measured = manifest.get("evaluation")
-    if measured and claim.benchmark and recipe.benchmark:
-        name = f"{claim.benchmark.repo}, `{_cell(recipe.benchmark.split)}`"
-        interval = f"{measured['lo']:.4f} – {measured['hi']:.4f}"
-        rows.append(f"| {name} | accuracy | **{measured['accuracy']:.4f}** | {interval} | {measured['n']} |")
-        rows.append(f"| {name} | macro F1 | {measured['macro_f1']:.4f} | | {measured['n']} |")
-    for metric, label in (("val/accuracy", "accuracy"), ("val/macro_f1", "macro F1")):
-        if metric in manifest["metrics"]:
-            rows.append(f"| validation part | {label} | {manifest['metrics'][metric]:.4f} | | |")
+    if measured and origin.benchmark and recipe.benchmark:
+        name = f"{_cell(origin.benchmark.repo)}, `{_cell(recipe.benchmark.split)}`"
+        interval, main = f"{measured['lo']:.4f} – {measured['hi']:.4f}", measured["metric"]
+        label = METRIC_LABELS.get(main, main)
+        rows.append(f"| {name} | {label} | **{measured['value']:.4f}** | {interval} | {measured['n']} |")
+        rows += [
+            f"| {name} | {METRIC_LABELS.get(metric, metric)} | {value:.4f} | | {measured['n']} |"
+            for metric, value in measured.items()
+            if isinstance(value, float) and metric not in ("value", "lo", "hi", main)
+        ][:MAX_METRICS]
+    for metric, value in manifest["metrics"].items():
+        short = metric.removeprefix("val/")
+        if short != "loss":
+            rows.append(f"| validation part | {METRIC_LABELS.get(short, short)} | {value:.4f} | | |")
     if not rows:
         return ""
     head = [
-        "| Measured on | Metric | Value | 95 % interval | Images |",
+        "| Measured on | Metric | Value | 95 % interval | Rows |",
         "| --- | --- | --- | --- | --- |",
     ]
     recall = _recall(measured) if measured else ""
@@ -112,7 +154,8 @@ def _recall(measured: Mapping[str, Any]) -> str:
 def _curve(history: list[Mapping[str, float]]) -> str:
     if not history:
         return ""
-    names = ("train/loss", "val/loss", "val/accuracy")
+    measures = [name for name in history[-1] if name.startswith("val/") and name != "val/loss"]
+    names = ("train/loss", "val/loss", *measures[:1])
     shown = [name for name in names if any(name in row for row in history)]
     head = ["| Epoch | " + " | ".join(shown) + " |", "| --- " * (len(shown) + 1) + "|"]
     rows = [
@@ -124,42 +167,17 @@ def _curve(history: list[Mapping[str, float]]) -> str:
     return "## Training\n\n" + "\n".join([*head, *kept]) + "\n"
 
 
-def _usage(claim: Claim, config: Mapping[str, Any]) -> str:
-    lines = [
-        "## Use",
-        "",
-        "```bash",
-        f"python -m training predict --model {claim.target} photo.png",
-        "```",
-    ]
-    if config.get("library_name", "timm") == "timm":
-        code = [
-            "",
-            "```python",
-            "import timm",
-            f'net = timm.create_model("hf-hub:{claim.target}", pretrained=True)',
-        ]
-        lines += [*code, "```"]
-    else:
-        lines += [
-            "",
-            "```python",
-            "import json, torchvision",
-            "from huggingface_hub import hf_hub_download",
-            "from safetensors.torch import load_file",
-            "",
-            f'repo = "{claim.target}"',
-            'config = json.load(open(hf_hub_download(repo, "config.json")))',
-            'net = torchvision.models.get_model(config["architecture"], num_classes=config["num_classes"])',
-            'net.load_state_dict(load_file(hf_hub_download(repo, "model.safetensors")))',
-            "```",
-        ]
-    return "\n".join([*lines, ""])
+def _usage(origin: Origin, recipe: Recipe, config: Mapping[str, Any]) -> str:
+    kind = task_kind(recipe.task)
+    command = f"python -m training predict --model {origin.target} {kind.example}"
+    code = kind.usage(origin.target, dict(config))
+    return "\n".join(["## Use", "", "```bash", command, "```", "", "```python", code, "```", ""])
 
 
-def _reproduction(claim: Claim, manifest: Mapping[str, Any]) -> str:
-    seconds = manifest["seconds"].get("total")
-    took = f" It took {seconds:.0f} s on {_cell(manifest['hardware']['device'])}." if seconds else ""
+def _reproduction(manifest: Mapping[str, Any]) -> str:
+    seconds, memory = manifest["seconds"].get("total"), manifest["resources"].get("peak_memory_bytes")
+    took = f" It took {seconds:.0f} s on {_cell(manifest['hardware']['device'])}" if seconds else ""
+    took += f" and {memory / 1e9:.1f} GB of memory at most." if took and memory else "." if took else ""
     return "\n".join(
         [
             "## Reproduce",
@@ -175,8 +193,10 @@ def _reproduction(claim: Claim, manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _link(repo_id: str, prefix: str) -> str:
-    return f"[{repo_id}](/{prefix}{repo_id})"
+def _link(source: Pinned, prefix: str) -> str:
+    if not source.is_repo:
+        return _cell(Path(source.repo).name)
+    return f"[{source.repo}](/{prefix}{source.repo})"
 
 
 def _number(value: Any) -> str:

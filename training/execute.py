@@ -20,13 +20,14 @@ from training.hubclient import (
     HubApi,
     NoLongerOurs,
     NotClaimable,
-    Pinned,
     RunApi,
     claim_run,
     fetch,
 )
 from training.hubreporter import HubReporter, interruptible
+from training.origin import Pinned
 from training.recipe import Recipe, parse_recipe
+from training.resources import Resources
 from training.tasks import task_kind
 from training.tasks.base import Report
 from training.workplace import WorkerSettings, prune
@@ -125,7 +126,7 @@ class Attempt:
     def _learn(
         self, recipe: Recipe, base_dir: Path, data_dir: Path, bench_dir: Path | None
     ) -> tuple[publishing.Outcome, Path]:
-        began = time.monotonic()
+        began, resources = time.monotonic(), Resources()
         result = finetune(
             recipe,
             base_dir=base_dir,
@@ -156,6 +157,7 @@ class Attempt:
             seconds={name: round(value, 2) for name, value in seconds.items()},
             evaluation=evaluation,
             proof=proof,
+            resources=resources.told(),
         )
         return outcome, result.model_dir
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.errors import Canceled, EngineError, UserError
+from training.origin import Pinned
 
 log = logging.getLogger(__name__)
 
@@ -141,14 +142,6 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
-
-
-@dataclass(frozen=True)
-class Pinned:
-    """A repo at one commit; `repo` is `namespace/name`, `oid` 40 hex digits."""
-
-    repo: str
-    oid: str
 
 
 @dataclass(frozen=True)

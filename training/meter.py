@@ -9,7 +9,8 @@ from torch import Tensor
 
 
 class Meter:
-    """Sums of loss, hits and rows (or whatever the loss is the mean of) since the last report and since the epoch began, on the device until read."""
+    """Sums since the last report and since the epoch began, on the device until read: of losses, of hits, and
+    of rows (or whatever the loss is the mean of)."""
 
     def __init__(self) -> None:
         self.recent: list[Any] = [0.0, 0.0, 0]
@@ -31,6 +32,10 @@ class Meter:
         if whole_epoch:
             self.epoch = [0.0, 0.0, 0]
         return float(loss) / float(count), float(correct) / float(count)
+
+    def total(self) -> float:
+        """Sum of all losses that were not read yet: no number once one of them was none."""
+        return float(self.recent[0]) + float(self.epoch[0])
 
     def state(self) -> list[list[float]]:
         return [[float(value) for value in sums] for sums in (self.recent, self.epoch)]

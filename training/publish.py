@@ -18,13 +18,23 @@ import yaml
 from training.card import result_card
 from training.errors import EngineError, UserError
 from training.hubclient import Claim, persist
+from training.origin import Origin, Pinned
 from training.recipe import Recipe, dump_recipe
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-MODEL_OUTPUTS = ("model.safetensors", "config.json", "preprocessor_config.json")
-PACKAGES = ("torch", "torchvision", "timm", "safetensors", "numpy", "pillow", "huggingface_hub")
+# Everything a task may write; nothing else of its directory is published.
+MODEL_OUTPUTS = (
+    "model.safetensors", "adapter_model.safetensors", "config.json", "adapter_config.json",
+    "preprocessor_config.json", "preprocessing.json", "generation_config.json", "tokenizer.json",
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json",
+    "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "chat_template.jinja",
+)  # fmt: skip
+PACKAGES = (
+    "torch", "torchvision", "timm", "transformers", "tokenizers", "peft", "scikit-learn", "pyarrow",
+    "safetensors", "numpy", "pillow", "huggingface_hub",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,7 @@ class Outcome:
     seconds: Mapping[str, float]
     evaluation: Mapping[str, Any] | None = None
     proof: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
 
 
 def versions() -> dict[str, str]:
@@ -76,7 +87,7 @@ def _processor() -> str:
 
 
 def write_result(
-    folder: Path, *, claim: Claim, recipe: Recipe, outcome: Outcome, model_dir: Path, base_dir: Path
+    folder: Path, *, claim: Claim, recipe: Recipe, outcome: Outcome, model_dir: Path, base_dir: Path | None
 ) -> Path:
     """Fill `folder` (made anew) with the files to publish and return it."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -84,31 +95,42 @@ def write_result(
     for name in MODEL_OUTPUTS:
         if (model_dir / name).exists():
             shutil.copyfile(model_dir / name, folder / name)
-    manifest = run_manifest(claim, recipe, outcome)
-    (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
-    (folder / "run.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     if claim.benchmark and recipe.benchmark and outcome.evaluation:
         path = folder / ".eval_results" / f"{claim.benchmark.repo.rpartition('/')[2]}.yaml"
         path.parent.mkdir()
         path.write_text(eval_results_yaml(claim, recipe, outcome), encoding="utf-8")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    card = result_card(claim=claim, recipe=recipe, manifest=manifest, config=config, base_dir=base_dir)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    describe(folder, origin=claim, recipe=recipe, outcome=outcome, base_dir=base_dir)
     return folder
 
 
-def run_manifest(claim: Claim, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
+def describe(
+    folder: Path, *, origin: Origin, recipe: Recipe, outcome: Outcome, base_dir: Path | None
+) -> dict[str, Any]:
+    """Write recipe.yaml, run.json and the card beside a model; returns the manifest."""
+    manifest = run_manifest(origin, recipe, outcome)
+    (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    configs = (path for name in ("config.json", "adapter_config.json") if (path := folder / name).is_file())
+    config: dict[str, Any] = next((json.loads(path.read_text(encoding="utf-8")) for path in configs), {})
+    card = result_card(origin=origin, recipe=recipe, manifest=manifest, config=config, base_dir=base_dir)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return manifest
+
+
+def run_manifest(origin: Origin, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
     """`run.json`: enough to repeat the run and to finish it, should the worker die right after publishing."""
     return {
-        "run": claim.run,
-        "url": claim.url,
-        "attempt": claim.attempt,
-        "base": {"repo": claim.base.repo, "oid": claim.base.oid},
-        "dataset": {"repo": claim.dataset.repo, "oid": claim.dataset.oid},
-        "benchmark": claim.benchmark and {"repo": claim.benchmark.repo, "oid": claim.benchmark.oid},
+        "run": origin.run,
+        "url": origin.url,
+        "attempt": origin.attempt,
+        "base": _pinned(origin.base),
+        "dataset": _pinned(origin.dataset),
+        "benchmark": _pinned(origin.benchmark),
+        "recipe": recipe.as_dict(),
         "seed": recipe.seed,
         "versions": versions(),
         "hardware": hardware(),
+        "resources": dict(outcome.resources),
         "seconds": dict(outcome.seconds),
         "labels": list(outcome.labels),
         "metrics": dict(outcome.metrics),
@@ -117,9 +139,13 @@ def run_manifest(claim: Claim, recipe: Recipe, outcome: Outcome) -> dict[str, An
     }
 
 
+def _pinned(source: Pinned | None) -> dict[str, str] | None:
+    return {"repo": source.repo, "oid": source.oid} if source else None
+
+
 def summary_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a manifest that the hub keeps with the run."""
-    kept = ("metrics", "evaluation", "seconds", "versions", "hardware")
+    kept = ("metrics", "evaluation", "seconds", "versions", "hardware", "resources")
     return {name: manifest[name] for name in kept if manifest.get(name)}
 
 
@@ -132,13 +158,14 @@ def eval_results_yaml(claim: Claim, recipe: Recipe, outcome: Outcome) -> str:
     entry = EvalResultEntry(
         dataset_id=claim.benchmark.repo,
         task_id=recipe.benchmark.task_id,
-        value=outcome.evaluation["accuracy"],
+        value=outcome.evaluation["value"],
         dataset_revision=claim.benchmark.oid,
         verify_token=outcome.proof.get("proof"),
         date=outcome.proof.get("date"),
         source_url=claim.url,
         source_name=f"Run {claim.run}",
-        notes=f"accuracy on {outcome.evaluation['n']} images of the split {recipe.benchmark.split}",
+        notes=f"{outcome.evaluation['metric']} on {outcome.evaluation['n']} rows of the split "
+        f"{recipe.benchmark.split}",
     )
     return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False, allow_unicode=True)
 

@@ -67,6 +67,14 @@ def test_finetune_evaluate_predict(
     assert [line["stage"] for line in lines if "stage" in line] == ["data", "train", "save", "evaluate"]
 
     model = out / "model"
+    card, manifest = (model / "README.md").read_text(), json.loads((model / "run.json").read_text())
+    assert "pipeline_tag: image-classification" in card
+    assert "base_model:" not in card  # a directory has no page to point to
+    assert "python -m training finetune" in card
+    assert manifest["evaluation"]["value"] == summary["benchmark"]["accuracy"]
+    assert manifest["resources"]["peak_memory_bytes"] > 10**7
+    assert manifest["resources"]["energy"]["watt_hours"] > 0
+    assert manifest["recipe"]["dataset"]["repo"] == "./pictures"
     done = command("evaluate", "--model", model, "--dataset", images, "--json")
     assert json.loads(done.stdout)["accuracy"] == summary["benchmark"]["accuracy"]
     # In this process: loading torch anew is what takes the time.

@@ -20,6 +20,8 @@ from training.recipe import Recipe, parse_recipe
 
 OID = "1" * 40
 EVALUATION = {
+    "metric": "accuracy",
+    "value": 0.75,
     "accuracy": 0.75,
     "macro_f1": 0.7,
     "n": 8,

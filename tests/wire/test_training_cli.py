@@ -47,13 +47,18 @@ def test_a_recipe_of_repos_runs_and_a_published_result_measures_the_same(
         }
     )
     (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe))
-    done = command(hub, "alice", client_home, "finetune", tmp_path / "recipe.yaml", "--out", tmp_path / "out")
+    out = tmp_path / "out"
+    words = ("finetune", tmp_path / "recipe.yaml", "--out", out, "--publish", result)
+    done = command(hub, "alice", client_home, *words)
     assert done.returncode == 0, done.stderr
     measured = json.loads(done.stdout)["benchmark"]["accuracy"]
 
-    api.create_repo(result)
-    published = api.upload_folder(repo_id=result, folder_path=tmp_path / "out" / "model")
-    named = f"{result}@{published.oid}"
+    published = api.model_info(result)
+    assert (published.card_data.base_model, published.card_data.datasets) == (base, [data])
+    assert published.pipeline_tag == "image-classification"
+    manifest = json.loads(Path(api.hf_hub_download(result, "run.json", local_dir=tmp_path)).read_text())
+    assert manifest["base"] == {"repo": base, "oid": oid}
+    named = f"{result}@{published.sha}"
     done = command(
         hub, "bob", client_home, "evaluate", "--model", named, "--dataset", tmp_path / "data", "--json"
     )
@@ -82,3 +87,23 @@ def test_what_cannot_be_fetched_is_told(
         model = f"{repo_id}@{revision}" if revision else repo_id
     done = command(hub, "bob", client_home, "predict", "--model", model, "x.png")
     assert (done.returncode, done.stderr.strip()) == (2, sentence)
+
+
+def test_a_result_is_published_by_those_only_who_may_write_there(
+    hub: LiveHub, unique: str, client_home: Path, tmp_path: Path
+) -> None:
+    plain = {
+        "base_model": {"repo": str(write_base(tmp_path / "base"))},
+        "dataset": {"repo": str(write_images(tmp_path / "data", train=4, test=1))},
+        "optim": {"epochs": 1, "batch_size": 4},
+    }
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(parse_recipe(plain)))
+    words = ("finetune", tmp_path / "recipe.yaml", "--out", tmp_path / "out", "--publish")
+    done = command(hub, "bob", client_home, *words, f"alice/{unique}")
+    assert done.returncode == 2
+    assert "The hub did not take the model:" in done.stderr.splitlines()[-1]
+    assert not hub.api("alice").repo_exists(f"alice/{unique}")
+    done = command(hub, "bob", client_home, *words, "a name with spaces")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("--publish must be namespace/name")
+    assert not (tmp_path / "out" / "model").exists()  # told before the first step

@@ -138,9 +138,12 @@ class Measured:
 
 
 class TaskKind(Protocol):
-    """One pipeline tag. `library` is what loads the published directory (a card's `library_name`)."""
+    """One task. `library` loads the published directory (a card's `library_name`, where config.json names
+    none); `example` is an input for `predict`, as one would type it on a command line."""
 
     pipeline_tag: str
+    library: str
+    example: str
 
     def prepare(self, plan: Plan) -> Prepared:
         """Read data and base, check that they fit, build the net. Raises `UserError` before any step."""

@@ -22,7 +22,7 @@ from training.tasks.base import Plan, Prepared, StepResult
 class ImageClassification:
     """The kind: what `task_kind` answers."""
 
-    pipeline_tag = "image-classification"
+    pipeline_tag, library, example = "image-classification", "timm", "photo.png"
 
     def prepare(self, plan: Plan) -> Prepared:
         run = ImageRun(plan)

@@ -1,0 +1,133 @@
+"""A recipe from the command line: fetch, fine-tune, measure, write the card, publish where asked to."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from training.errors import EngineError, UserError
+from training.finetune import FinetuneResult, finetune
+from training.origin import OID_LENGTH, LocalOrigin, Pinned
+from training.publish import Outcome, describe
+from training.recipe import Recipe
+from training.reporting import Reporter
+from training.resources import Resources
+from training.sources import resolve_source
+from training.tasks import task_kind
+
+
+def run_here(
+    recipe: Recipe, *, near: Path, out: Path, target: str | None, reporter: Reporter
+) -> dict[str, Any]:
+    """Carry out `recipe`; model, card and `run.json` lie in `out/model` then, a summary in `out/result.json`.
+
+    `near`: where relative paths of the recipe start. `target`: the model repo to publish to. Raises what
+    `finetune` raises, and `UserError` for repos that cannot be read or written.
+    """
+    began, resources = time.monotonic(), Resources()
+    place = Target(target) if target else None
+    base, data = recipe.base_model, recipe.dataset
+    base_dir = resolve_source(base.repo, "model", revision=base.revision, near=near) if base else None
+    data_dir = resolve_source(data.repo, "dataset", revision=data.revision, near=near)
+    result = finetune(recipe, base_dir=base_dir, data_dir=data_dir, work_dir=out, reporter=reporter)
+    evaluation = _measure(recipe, result, near, reporter) if recipe.benchmark else None
+    outcome = Outcome(
+        labels=result.labels,
+        metrics=result.metrics,
+        history=result.history,
+        seconds={"train": round(result.seconds, 2), "total": round(time.monotonic() - began, 2)},
+        evaluation=evaluation,
+        resources=resources.told(),
+    )
+    origin = _origin(recipe, target or out.name, base_dir, data_dir)
+    describe(result.model_dir, origin=origin, recipe=recipe, outcome=outcome, base_dir=base_dir)
+    summary = _summary(result, outcome)
+    if place:
+        summary["published"] = place.publish(result.model_dir, origin)
+    (out / "result.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    return summary
+
+
+def _summary(result: FinetuneResult, outcome: Outcome) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "model": str(result.model_dir),
+        "metrics": result.metrics,
+        "seconds": round(result.seconds, 2),
+        "history": result.history,
+    }
+    if outcome.evaluation:
+        summary["benchmark"] = {key: item for key, item in outcome.evaluation.items() if key != "confusion"}
+    return summary
+
+
+def _measure(recipe: Recipe, result: FinetuneResult, near: Path, reporter: Reporter) -> dict[str, Any]:
+    benchmark = recipe.benchmark
+    assert benchmark is not None
+    reporter.stage("evaluate")
+    data_dir = resolve_source(benchmark.repo, "dataset", revision=benchmark.revision, near=near)
+    report = task_kind(recipe.task).evaluate(
+        result.model_dir, data_dir, benchmark.split, recipe=recipe, reporter=reporter
+    )
+    return report.as_dict()
+
+
+def _origin(recipe: Recipe, target: str, base_dir: Path | None, data_dir: Path) -> LocalOrigin:
+    base, benchmark = recipe.base_model, recipe.benchmark
+    return LocalOrigin(
+        target=target,
+        base=_pinned(base.repo, base.revision, base_dir) if base else None,
+        dataset=_pinned(recipe.dataset.repo, recipe.dataset.revision, data_dir),
+        benchmark=_pinned(benchmark.repo, benchmark.revision, None) if benchmark else None,
+    )
+
+
+def _pinned(repo: str, revision: str | None, folder: Path | None) -> Pinned:
+    """A snapshot's folder is called after its commit; a directory of one's own has none."""
+    name = folder.name if folder is not None else revision or ""
+    is_oid = len(name) == OID_LENGTH and all(letter in "0123456789abcdef" for letter in name)
+    return Pinned(repo.partition("@")[0], name if is_oid else "")
+
+
+class Target:
+    """The model repo a result goes to; made at once, so that nobody learns after the run that it cannot be.
+
+    Raises `UserError` for a name that is none and for a hub that refuses.
+    """
+
+    def __init__(self, repo: str) -> None:
+        from huggingface_hub import HfApi
+
+        self.repo = repo
+        self.api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+        with _told():
+            self.api.create_repo(repo, exist_ok=True)
+
+    def publish(self, folder: Path, origin: LocalOrigin) -> str:
+        """Commit the folder with the stock client; the commit's address."""
+        source = " on ".join(item.repo for item in (origin.base, origin.dataset) if item)
+        with _told():
+            done = self.api.upload_folder(
+                repo_id=self.repo, folder_path=folder, commit_message=f"Fine-tune {source}"
+            )
+        return str(done)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the client says of a hub that refuses, in one sentence."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        yield
+    except HFValidationError as error:
+        raise UserError("publish:bad-name", f"--publish must be namespace/name: {error}") from None
+    except HfHubHTTPError as error:
+        reason = error.server_message or str(error).splitlines()[0]
+        raise UserError("publish:refused", f"The hub did not take the model: {reason}") from None
+    except OSError as error:
+        raise EngineError("hub:unreachable", f"The hub could not be reached: {error}") from None
