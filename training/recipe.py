@@ -94,8 +94,8 @@ class TableData(DatasetSpec):
 class SeriesData(DatasetSpec):
     """Series on a regular grid of time; `context`, `horizon` and `season` in steps of that grid.
 
-    `known_columns` are given for the future too, `past_columns` up to now only. `quantiles` are what the loss
-    `quantile` learns, 0.5 among them; the other losses learn one forecast.
+    `known_columns` are given for the future too, `past_columns` up to now only. `quantiles`, 0.5 among them,
+    are what the loss `auto` learns; the other losses learn one forecast.
     """
 
     time_column: str = _text("timestamp", 100)
@@ -110,7 +110,6 @@ class SeriesData(DatasetSpec):
     max_gap: int = _number(24, at_least=0, at_most=10_000)
     max_train_windows: int | None = _number(None, at_least=2, at_most=10_000_000)
     scaling: str = _choice("instance", "instance", "standard")
-    loss: str = _choice("quantile", "quantile", "mse", "mae", "huber")
     quantiles: tuple[float, ...] = _number((0.1, 0.5, 0.9), above=0.0, below=1.0)
 
 

@@ -1,4 +1,4 @@
-"""A forecaster's directory: weights, the stock library's `config.json`, and `forecasting.json`."""
+"""A forecaster's directory: weights, the stock library's `config.json`, and `preprocessing.json`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.series.rows import Columns
 from training.series.windows import Scaler
 from training.weights import load_weights, read_header
 
-WEIGHTS, CONFIG, SERIES = "model.safetensors", "config.json", "forecasting.json"
+WEIGHTS, CONFIG, SERIES = "model.safetensors", "config.json", "preprocessing.json"
 MAX_CONFIG_BYTES = 256 * 1024 * 1024
 LINEAR_TYPE = "tuneyard-linear-forecaster"
 MAX_STEPS = 100_000
