@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -71,7 +70,7 @@ def named_tensors(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             name = names.get(key, key[:-2].removeprefix("inner."))
             # ONNX multiplies from the right: numbered matrices lie the other way round.
             tensors[name] = np.ascontiguousarray(plain.T if key in names else plain)
-        elif key.startswith("inner."):
+        elif key.startswith("inner.") and not key.endswith("_scale"):
             tensors[key.removeprefix("inner.")] = values.astype(np.float32)
     return tensors
 
@@ -86,6 +85,4 @@ def _write_card(folder: Path, title: str, packages: list[str], about: str) -> No
         about=about,
         front={"library_name": "transformers"},
     )
-    # Something else may have left a number in it that does not fit the library of today.
-    json.loads((folder / "config.json").read_text(encoding="utf-8"))
     write_model_card(folder, card)

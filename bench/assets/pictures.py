@@ -84,6 +84,7 @@ def elpv(folder: Path, take: Take) -> None:
     labels = [min(range(4), key=lambda index: abs(list(DEFECTS)[index] - target)) for target in targets]
     kinds = [line[2] for line in lines]
     blocks = neighbours(kinds, BLOCK)
+    wrong = [int(target > 0.5) for target in targets]
     table = pa.table(
         {
             "image": image_cells(
@@ -91,7 +92,7 @@ def elpv(folder: Path, take: Take) -> None:
             ),
             "label": pa.array(labels, pa.int64()),
             "target": [list(DEFECTS)[label] for label in labels],
-            "defective": [int(target > 0.5) for target in targets],
+            "defective": wrong,
             "module_type": kinds,
             "block": pa.array(blocks, pa.int64()),
         }
@@ -107,7 +108,7 @@ def elpv(folder: Path, take: Take) -> None:
         "the probability of a defect as experts judged it.",
         splits="70 % train, 10 % validation, 20 % test. The package does not say which module a cell is from, but the "
         "cells of a module are neighbours in its list. So whole blocks of at most 60 neighbours of one module type "
-        "are drawn by a hash of seed 0, each type in the same shares: cells of one module meet in two splits only "
+        "are drawn by a hash of seed 0, in the same shares by type and by whether many cells are defective: cells of one module meet in two splits only "
         "where a block cuts a module. This is **not** exactly a split by module.",
         columns={
             "label": "**target** of classification: the probability in four steps",
@@ -118,7 +119,7 @@ def elpv(folder: Path, take: Take) -> None:
         },
         classes={"label": list(DEFECTS.values())},
     )
-    write_dataset(folder, card, part(table, _by_block(blocks, kinds)))
+    write_dataset(folder, card, part(table, by_block(blocks, kinds, wrong)))
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -143,13 +144,18 @@ def neighbours(kinds: Sequence[str], most: int) -> list[int]:
     return found
 
 
-def _by_block(blocks: list[int], kinds: list[str]) -> dict[str, list[int]]:
-    """Whole blocks in shares, stratified by the kind of their cells."""
-    first = {block: row for row, block in reversed(list(enumerate(blocks)))}
-    drawn = stratified_split([kinds[first[block]] for block in sorted(first)])
-    members = {name: set(chosen) for name, chosen in drawn.items()}
+def by_block(blocks: Sequence[int], kinds: Sequence[str], wrong: Sequence[int]) -> dict[str, list[int]]:
+    """Whole blocks in shares, stratified by the kind of their cells and by whether many of them are wrong."""
+    rows: dict[int, list[int]] = {}
+    for row, block in enumerate(blocks):
+        rows.setdefault(block, []).append(row)
+    share = {block: sum(wrong[row] for row in members) / len(members) for block, members in rows.items()}
+    typical = sorted(share.values())[len(share) // 2]
+    keys = [(kinds[members[0]], share[block] > typical) for block, members in rows.items()]
+    names = list(rows)
+    drawn = {name: {names[i] for i in chosen} for name, chosen in stratified_split(keys).items()}
     return {
-        name: [row for row, block in enumerate(blocks) if block in chosen] for name, chosen in members.items()
+        name: [row for row, block in enumerate(blocks) if block in chosen] for name, chosen in drawn.items()
     }
 
 

@@ -66,6 +66,9 @@ def _make(asset: Asset, folder: Path) -> None:
         inside = Path(work) / "made"
         inside.mkdir()
         asset.make()(inside, lambda package: unpacked(package, folder.parent))
+        for path in _files(inside):
+            # safetensors leaves files for their owner only.
+            path.chmod(0o644)
         lines = [f"{file_sha256(path)}  {path.relative_to(inside).as_posix()}" for path in _files(inside)]
         (inside / LISTING).write_text("\n".join(lines) + "\n", encoding="utf-8")
         inside.rename(folder)
