@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -19,6 +19,13 @@ class Parts(Protocol):
 
     @property
     def body(self) -> list[list[str]]: ...
+
+
+@runtime_checkable
+class OwnMode(Protocol):
+    """`Parts` whose frozen layers learn nothing but take part: adapters with dropout beside them."""
+
+    def set_learning_mode(self) -> None: ...
 
 
 @dataclass
@@ -48,8 +55,11 @@ def set_learning_mode(network: Parts) -> None:
     """Train mode for what learns, eval mode for the frozen: its batch statistics must not move.
 
     With only the head learning everything is in eval mode, dropout before the head too, so that cached
-    features and the plain loop see the same numbers.
+    features and the plain loop see the same numbers. `Parts` with a rule of their own apply that.
     """
+    if isinstance(network, OwnMode):
+        network.set_learning_mode()
+        return
     network.net.eval()
     grown = [name for name, parameter in network.net.named_parameters() if parameter.requires_grad]
     if any(not name.startswith(network.head + ".") for name in grown):

@@ -11,9 +11,14 @@ if TYPE_CHECKING:
 # What `loss.kind` may be beside auto; a task that is not named here has its own loss only.
 LOSSES: dict[str, tuple[str, ...]] = {
     "image-classification": ("cross-entropy", "focal"),
+    "time-series-forecasting": ("mse", "mae", "huber"),
+    "text-classification": ("cross-entropy", "focal"),
+    "token-classification": ("cross-entropy", "focal"),
 }
 # Where rows are of one class each, so that classes can be weighed and shown equally often.
-BY_CLASS = ("image-classification",)
+BY_CLASS = ("image-classification", "text-classification")
+WITH_LORA = ("text-generation",)
+WITHOUT_HEAD = ("text-generation",)
 OF_NUMBERS = ("image-regression", "tabular-regression", "time-series-forecasting")
 
 
@@ -21,6 +26,7 @@ def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """(field, sentence) for everything that contradicts itself."""
     yield from _loss_problems(recipe)
     yield from _strategy_problems(recipe)
+    yield from _lora_problems(recipe)
     stopping = recipe.early_stopping
     if stopping.metric and not stopping.patience:
         yield (
@@ -61,6 +67,26 @@ def _loss_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             "sampling balanced and loss.class_weights would correct rare classes twice; choose one of them."
         )
         yield "sampling", text
+
+
+def _lora_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    strategy, task = recipe.strategy, recipe.task
+    lora = strategy.lora
+    if strategy.kind == "lora" and task not in WITH_LORA:
+        yield "strategy.kind", f"strategy.kind lora is for the task {', '.join(WITH_LORA)}, not for {task}."
+    if lora is not None and strategy.kind != "lora":
+        yield "strategy.lora", f"strategy.lora needs strategy.kind lora, got {strategy.kind!r}."
+    if lora is not None and lora.dora and lora.base_precision in ("int8", "nf4"):
+        text = (
+            "strategy.lora.dora reads the base's weights; it needs strategy.lora.base_precision fp32 or bf16."
+        )
+        yield "strategy.lora.dora", text
+    if strategy.checkpoint_activations and task not in WITH_LORA:
+        text = f"strategy.checkpoint_activations must be false for the task {task}."
+        yield "strategy.checkpoint_activations", text
+    if task in WITHOUT_HEAD and strategy.kind not in ("last-stages", "full", "lora"):
+        text = f"strategy.kind must be lora, last-stages or full for the task {task}, which has no new head"
+        yield "strategy.kind", f"{text}; got {strategy.kind!r}."
 
 
 def _strategy_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:

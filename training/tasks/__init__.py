@@ -12,6 +12,7 @@ from training.tasks.base import TaskKind
 TASKS = {
     "image-classification": "training.tasks.image_classification:ImageClassification",
     "text-classification": "training.tasks.text_classification:TextClassification",
+    "text-generation": "training.tasks.text_generation:TextGeneration",
     "token-classification": "training.tasks.token_classification:TokenClassification",
 }
 
