@@ -46,7 +46,8 @@ class TabularModel:
         return torch.cat(found)
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """A number a row in the target's unit, or `[{label, score}]` a row, likeliest first.
+        """A number a row in the target's unit (`{"0.1": …, "0.5": …}` where the model learned quantiles), or
+        `[{label, score}]` a row, likeliest first.
 
         A column that a row lacks is missing there. Raises `UserError` for a cell that cannot be read, and
         where no row has any of the model's columns.
@@ -59,11 +60,18 @@ class TabularModel:
             text = f"The rows have none of the model's columns ({', '.join(columns[:20])})."
             raise UserError("data:missing-column", text)
         known = [{name: row.get(name) for name in columns} for row in rows]
-        outputs = self.outputs(rows_to_table(known, lambda index: f"in row {index + 1}"))
-        target = self.preprocessing.target
+        return self.answers(rows_to_table(known, lambda index: f"in row {index + 1}"))
+
+    def answers(self, table: Table) -> list[Any]:
+        """What `predict` says, of a table that has all the columns."""
+        target, outputs = self.preprocessing.target, self.outputs(table)
         if isinstance(target, ClassTarget):
             return [_ranked(scores, target.classes) for scores in outputs.double().softmax(1)]
-        return [float(value) for value in target.restore(outputs[:, 0])]
+        if target.quantiles:
+            # Quantiles learned side by side may cross; sorted they are no worse (Chernozhukov et al. 2010).
+            restored = target.restore(outputs.sort(dim=1).values).tolist()
+            return [dict(zip(map(str, target.quantiles), row, strict=True)) for row in restored]
+        return [float(value) for value in target.restore(target.point(outputs))]
 
 
 def load_tabular(model_dir: Path | str) -> TabularModel:

@@ -45,6 +45,22 @@ def read_table(data_dir: Path, split: str, wanted: Sequence[str] | None = None) 
     return table
 
 
+def read_file(file: Path) -> Table:
+    """All columns of one CSV, JSON-lines or Parquet file. Raises `UserError`."""
+    if not file.is_file():
+        raise UserError("data:no-file", f"The file {file} cannot be read.")
+    if file.suffix not in (".csv", ".jsonl", ".parquet"):
+        text = f"A table is a .csv, .jsonl or .parquet file, got {file.name[:100]!r}."
+        raise UserError("data:broken-table", text)
+    if file.suffix == ".parquet":
+        table = _read_parquet([file], file.parent, None)
+    else:
+        table = _read_text(file, file.parent, None)
+    if not table.rows:
+        raise UserError("data:empty", f"{file.name} holds no rows.")
+    return table
+
+
 def class_names(table: Table, data_dir: Path, column: str) -> list[str] | None:
     """The classes that the file or the card declares for a column of whole numbers, or None."""
     return table.names.get(column) or card_names(data_dir, column)

@@ -81,7 +81,7 @@ def save_config(folder: Path, task: str, config: NetConfig, preprocessing: Prepr
 
 
 def require_tabular(folder: Path) -> None:
-    """Raises `UserError` `model:wrong-kind` for a model of another kind, before anything else is read of it."""
+    """Raises `UserError` `model:wrong-kind` for a model of another kind, before anything else is read."""
     plain = _read(folder, CONFIG)
     if plain.get("model_type") != "tabular":
         found = plain.get("model_type") or plain.get("architecture") or "something else"
@@ -100,6 +100,8 @@ def load_config(folder: Path, preprocessing: Preprocessing) -> tuple[str, NetCon
             raise ValueError(f"its network does not fit {PREPROCESSING}")
         if isinstance(target, ClassTarget) and len(target.classes) != config.outputs:
             raise ValueError(f"it has {config.outputs} outputs for {len(target.classes)} classes")
+        if isinstance(target, NumberTarget) and target.outputs != config.outputs:
+            raise ValueError(f"it has {config.outputs} outputs where {target.outputs} are needed")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _bad(CONFIG, str(error)[:150] or type(error).__name__) from None
     return task, config
@@ -162,12 +164,13 @@ def _target(item: Mapping[str, Any]) -> Target:
         if len(classes) < 2 or len(set(classes)) != len(classes):
             raise ValueError("the target must have two or more classes that differ")
         return ClassTarget(name, tuple(classes))
-    if set(item) != {"name", "log", "mean", "std"} or not isinstance(item["log"], bool):
-        raise ValueError("the target must have the fields name, log, mean, std, or name and classes")
+    if set(item) != {"name", "log", "mean", "std", "quantiles"} or not isinstance(item["log"], bool):
+        raise ValueError("the target must have name and classes, or name, log, mean, std and quantiles")
     mean, std = _number(item["mean"]), _number(item["std"])
-    if std <= 0:
-        raise ValueError("std of the target must be above 0")
-    return NumberTarget(name, item["log"], mean, std)
+    quantiles = tuple(_number(level) for level in _list(item["quantiles"], 100))
+    if std <= 0 or (quantiles and (0.5 not in quantiles or list(quantiles) != sorted(set(quantiles)))):
+        raise ValueError("std of the target must be above 0 and its quantiles rise through 0.5")
+    return NumberTarget(name, item["log"], mean, std, quantiles)
 
 
 def _middle(code: Code) -> Any:

@@ -19,29 +19,41 @@ MAX_CLASSES = 10_000
 
 @dataclass(frozen=True)
 class NumberTarget:
-    """What the net learns is (y - mean) / std, of log y where `log`; measured is y, in its own unit."""
+    """What the net learns is (y - mean) / std, of log y where `log`; measured is y, in its own unit.
+
+    `quantiles`: one output for each, 0.5 among them; empty where there is one output, the number itself.
+    """
 
     name: str
     log: bool
     mean: float
     std: float
+    quantiles: tuple[float, ...] = ()
 
     @staticmethod
-    def fit(name: str, values: np.ndarray, transform: str) -> NumberTarget:
+    def fit(name: str, values: np.ndarray, transform: str, quantiles: tuple[float, ...] = ()) -> NumberTarget:
         """By the training rows alone. `values`: float64 [n], as `read_numbers` gives them."""
         log = transform == "log"
         learned = np.log(values) if log else values
         if transform == "none":
-            return NumberTarget(name, False, 0.0, 1.0)
+            return NumberTarget(name, False, 0.0, 1.0, quantiles)
         if learned.min() == learned.max():
             text = f"All training rows have the same {name!r}, {values[0]:g}; there is nothing to learn."
             raise UserError("data:constant-target", text)
-        return NumberTarget(name, log, float(learned.mean()), float(learned.std()))
+        return NumberTarget(name, log, float(learned.mean()), float(learned.std()), quantiles)
 
     @property
     def transform(self) -> str:
         """The recipe's word for it, as far as the numbers tell."""
         return "log" if self.log else "none" if (self.mean, self.std) == (0.0, 1.0) else "standardize"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.quantiles) or 1
+
+    def point(self, output: Tensor) -> Tensor:
+        """The one number [n] of outputs [n, outputs]: the median, where there are quantiles."""
+        return output[:, self.quantiles.index(0.5) if self.quantiles else 0]
 
     def to_learn(self, values: np.ndarray) -> Tensor:
         """float32 [n] from the target's own unit."""

@@ -10,10 +10,13 @@ from training.tasks.base import TaskKind
 
 # By name, so that nobody waits for the libraries of a task that they do not run.
 TASKS = {
+    "tabular-classification": "training.tasks.tabular:TabularClassification",
+    "tabular-regression": "training.tasks.tabular:TabularRegression",
     "image-classification": "training.tasks.image_classification:ImageClassification",
     "text-classification": "training.tasks.text_classification:TextClassification",
     "text-generation": "training.tasks.text_generation:TextGeneration",
     "token-classification": "training.tasks.token_classification:TokenClassification",
+    "time-series-forecasting": "training.tasks.forecasting:TimeSeriesForecasting",
 }
 
 

@@ -1,0 +1,253 @@
+"""A number or a class for every row of a table: MLP with numerical embeddings, FT-Transformer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from training import objectives
+from training.batches import Batches
+from training.device import reproducible
+from training.errors import UserError
+from training.losses import make_loss
+from training.measures.intervals import bootstrap
+from training.recipe import Recipe
+from training.reporting import Reporter
+from training.tabular import runs
+from training.tabular.judging import (
+    ClassTask,
+    NumberTask,
+    class_report,
+    number_measures,
+    quantile_measures,
+    r2_of,
+)
+from training.tabular.loading import TabularModel, load_tabular
+from training.tabular.nets import TabularNet
+from training.tabular.reading import class_names, read_file
+from training.tabular.runs import Splits, table_data
+from training.tabular.targets import (
+    ClassTarget,
+    NumberTarget,
+    Target,
+    class_places,
+    fit_classes,
+    read_classes,
+    read_numbers,
+    skewness,
+)
+from training.tasks.base import Examples, Measured, Plan, Prepared, Task
+
+RESAMPLES = 1000
+SKEWED = 1.0
+
+
+class TabularKind:
+    """What both kinds share: the net, its files, answers to single rows."""
+
+    pipeline_tag = ""
+    library = "tuneyard"
+    example = "rows.csv"
+
+    def predict(self, model_dir: Path, given: str) -> list[Any]:
+        """An answer a row: a number, quantiles by level, or `[{label, score}]` (of a single row: that list).
+
+        `given`: a CSV, JSON-lines or Parquet file, or a row as a JSON object.
+        """
+        model = self._model(model_dir)
+        if given.lstrip().startswith(("{", "[")):
+            answers = model.predict(_rows(given))
+        else:
+            answers = model.answers(read_file(Path(given)))
+        one = len(answers) == 1 and isinstance(answers[0], list)
+        return answers[0] if one else answers
+
+    def usage(self, repo: str, config: dict[str, Any]) -> str:
+        row = json.dumps(config.get("example") or {}, ensure_ascii=False)
+        row = row.replace(": null", ": None").replace(": true", ": True").replace(": false", ": False")
+        return f"""# No stock library loads a table model with its preprocessing: this one is Tuneyard's own,
+# and needs torch and safetensors only.
+from huggingface_hub import snapshot_download
+from training.tabular.judging import (
+    ClassTask,
+    NumberTask,
+    class_report,
+    number_measures,
+    quantile_measures,
+    r2_of,
+)
+from training.tabular.loading import load_tabular
+
+model = load_tabular(snapshot_download("{repo}"))
+print(model.predict([{row}]))"""
+
+    def _model(self, model_dir: Path) -> TabularModel:
+        model = load_tabular(model_dir)
+        if model.task != self.pipeline_tag:
+            text = f"The model was made for the task {model.task[:60]!r}, not for {self.pipeline_tag}."
+            raise UserError("model:wrong-kind", text)
+        return model
+
+
+class TabularRegression(TabularKind):
+    """A number a row, learned on the scale of `dataset.target_transform`, measured in its own unit."""
+
+    pipeline_tag = "tabular-regression"
+
+    def prepare(self, plan: Plan) -> Prepared:
+        data, splits = table_data(plan.recipe), Splits(plan, by_class=False)
+        name, log = data.target_column, data.target_transform == "log"
+        values = [read_numbers(table, name, log=log) for table in splits.both]
+        quantiles = _levels(plan.recipe)
+        target: Target = NumberTarget.fit(name, values[0], data.target_transform, quantiles)
+        if data.target_transform == "standardize" and values[0].min() > 0 and skewness(values[0]) > SKEWED:
+            text = f"{name!r} is skewed to large values: dataset.target_transform log may learn it better."
+            plan.reporter.log(text)
+
+        def learned(kept: Target) -> list[Tensor]:
+            assert isinstance(kept, NumberTarget)
+            return [kept.to_learn(part) for part in values]
+
+        loss = make_loss("quantile", levels=quantiles) if quantiles else objectives.of_numbers(plan.recipe)
+        return _prepared(plan, splits, target, learned, lambda kept: NumberTask(kept, loss))
+
+    def evaluate(
+        self, model_dir: Path, data_dir: Path, split: str, *, recipe: Recipe, reporter: Reporter
+    ) -> Measured:
+        """R² with its bootstrap interval; rmse and mae in the target's unit."""
+        model, table = self._model(model_dir), runs.read_split(data_dir, split, table_data(recipe))
+        target = model.preprocessing.target
+        assert isinstance(target, NumberTarget)  # its task says so, and loading checked it
+        truth = read_numbers(table, table_data(recipe).target_column, log=target.log)
+        reporter.check()
+        with reproducible(0, True):
+            outputs = model.outputs(table)
+        guess = target.restore(target.point(outputs))
+        found = {**number_measures(target, truth, guess), **quantile_measures(target, truth, outputs)}
+        interval = bootstrap(r2_of, truth, guess, resamples=RESAMPLES, batched=True)
+        return Measured(table.rows, "r2", found["r2"], interval.lo, interval.hi, found)
+
+
+class TabularClassification(TabularKind):
+    """A class a row: softmax cross-entropy."""
+
+    pipeline_tag = "tabular-classification"
+
+    def prepare(self, plan: Plan) -> Prepared:
+        data, splits = table_data(plan.recipe), Splits(plan, by_class=True)
+        name = data.target_column
+        declared = class_names(splits.train, plan.data_dir, name)
+        found = [read_classes(table, name, declared) for table in splits.both]
+        target = fit_classes(name, found[0], declared)
+        plan.reporter.log(f"{len(target.classes):,} classes")
+
+        def learned(kept: Target) -> list[Tensor]:
+            assert isinstance(kept, ClassTarget)
+            pairs = zip(found, splits.both, strict=True)
+            return [class_places(kept, names, table) for names, table in pairs]
+
+        def task(kept: Target) -> Task:
+            assert isinstance(kept, ClassTarget)
+            return ClassTask(list(kept.classes), plan.recipe.optim.label_smoothing)
+
+        return _prepared(plan, splits, target, learned, task)
+
+    def evaluate(
+        self, model_dir: Path, data_dir: Path, split: str, *, recipe: Recipe, reporter: Reporter
+    ) -> Measured:
+        """Accuracy with its Wilson interval. Rows of a class that the model does not know count as wrong."""
+        model, data = self._model(model_dir), table_data(recipe)
+        table = runs.read_split(data_dir, split, data)
+        target = model.preprocessing.target
+        assert isinstance(target, ClassTarget)
+        names = read_classes(table, data.target_column, class_names(table, data_dir, data.target_column))
+        labels = _known_first(target, names, split)
+        reporter.check()
+        with reproducible(0, True):
+            outputs = model.outputs(table)
+        place = {label: index for index, label in enumerate(labels)}
+        return class_report(outputs, np.array([place[name] for name in names]), labels, len(target.classes))
+
+
+def _prepared(
+    plan: Plan,
+    splits: Splits,
+    target: Target,
+    learned: Callable[[Target], list[Tensor]],
+    make_task: Callable[[Target], Task],
+) -> Prepared:
+    """`learned(target)`: what the net learns of the training rows, and of the validation rows if any."""
+    pretrained = plan.recipe.init == "pretrained"
+    base = runs.open_base(plan)
+    encoder, left_out = runs.fit_encoder(plan, splits, base)
+    kept = runs.same_target(base, target, pretrained=pretrained)
+    target = kept or target
+    outputs = len(target.classes) if isinstance(target, ClassTarget) else target.outputs
+    goals = learned(target)
+    train = runs.rows_of(encoder, splits.train, goals[0])
+    val = runs.rows_of(encoder, splits.val, goals[1]) if splits.val else None
+    net, config = runs.make_net(plan, train, encoder, outputs, base, keep_head=kept is not None)
+    files = runs.TableModelFiles(plan, net, config, encoder, target, left_out)
+    learner: nn.Module = net
+    learn: Examples = train
+    hold: Examples | None = val
+    if plan.recipe.strategy.kind == "head":
+        plan.reporter.stage("features")
+        learner, learn = net.head, _features(net, train, plan)
+        hold = _features(net, val, plan) if val else None
+    return Prepared(
+        files.network,
+        learner,
+        files.stages,
+        make_task(target),
+        learn,
+        hold,
+        plan.device,
+        files.save,
+        eval_batch=runs.EVAL_ROWS,
+    )
+
+
+def _features(net: TabularNet, rows: runs.TableRows, plan: Plan) -> Batches:
+    """Rows as the frozen body sees them, for a head that learns alone."""
+    return Batches(runs.head_features(net, rows, plan.device), rows.targets, None)
+
+
+def _levels(recipe: Recipe) -> tuple[float, ...]:
+    quantiles = table_data(recipe).quantiles
+    if quantiles and recipe.loss.kind != "auto":
+        text = f"loss.kind must be auto with dataset.quantiles, got {recipe.loss.kind!r}."
+        raise UserError("recipe:quantiles", text)
+    if quantiles and 0.5 not in quantiles:
+        text = "dataset.quantiles must have 0.5 among them: the median is what is measured."
+        raise UserError("recipe:quantiles", text)
+    return quantiles or ()
+
+
+def _known_first(target: ClassTarget, found: list[str], split: str) -> list[str]:
+    """The model's classes, then those only the split has. Raises `UserError` where none is shared."""
+    known = set(target.classes)
+    if known.isdisjoint(found):
+        ours, theirs = ", ".join(target.classes[:5]), ", ".join(sorted(set(found))[:5])
+        text = f"The model tells {ours} apart, the split {split!r} holds {theirs}: no class in common."
+        raise UserError("data:labels-mismatch", text[:400])
+    return [*target.classes, *sorted(set(found) - known)]
+
+
+def _rows(given: str) -> list[dict[str, Any]]:
+    try:
+        plain = json.loads(given)
+    except (ValueError, RecursionError):
+        plain = None
+    rows = plain if isinstance(plain, list) else [plain]
+    if not all(isinstance(row, dict) for row in rows):
+        text = (
+            "A row is a JSON object of columns and cells, or the path of a CSV, JSON-lines or Parquet file."
+        )
+        raise UserError("predict:bad-row", text)
+    return rows
