@@ -31,6 +31,13 @@ def task_of(benchmark: Benchmark, task_id: str | None = None) -> dict[str, Any] 
     return next((task for task in benchmark.tasks if task["id"] == task_id), None)
 
 
+def metric_of(repo: Repo, task_id: str) -> str:
+    """What this benchmark's task is ranked by."""
+    benchmark = Benchmark.objects.filter(repo=repo).first()
+    task = task_of(benchmark, task_id) if benchmark else None
+    return str((task or {}).get("metric") or "accuracy")
+
+
 def leaderboard(benchmark: Benchmark, task_id: str, actor: Actor, *, roots_only: bool = False) -> list[Row]:
     """The models `actor` may see, ranked on `task_id`, one row each; two queries.
 

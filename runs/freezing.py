@@ -20,9 +20,6 @@ from training.recipe import (
     parse_recipe,
 )
 
-# Pages and leaderboards of the hub show accuracies so far.
-TASKS_RUN = ("image-classification",)
-
 
 @dataclass(frozen=True)
 class Frozen:
@@ -39,9 +36,9 @@ class Frozen:
 
 def freeze(actor: Actor, recipe: Recipe, problems: list[Problem]) -> Frozen | None:
     """Look up everything the recipe names, as `actor`; notes every problem, and is None when there is one."""
-    if recipe.task not in TASKS_RUN or recipe.base_model is None:
-        text = f"task: runs on this hub take {', '.join(TASKS_RUN)} so far; {COMMAND} runs any task."
-        problems.append(Problem("task", text))
+    if recipe.base_model is None:
+        text = f"base_model is missing: runs on a hub begin with a model of it; {COMMAND} runs without one."
+        problems.append(Problem("base_model", text))
         return None
     base = _pin(actor, "model", recipe.base_model.repo, recipe.base_model.revision, "base_model", problems)
     data = _pin(actor, "dataset", recipe.dataset.repo, recipe.dataset.revision, "dataset", problems)

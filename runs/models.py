@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Namespace
 from models_app.models import Repo
+from runs.evaluations import Score, score_of
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
@@ -133,6 +134,11 @@ class Run(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.stage in ENDED
+
+    @property
+    def score(self) -> Score | None:
+        """What was measured on the benchmark, first of all."""
+        return score_of(self.summary.get("evaluation") or {})
 
     @property
     def time_limit(self) -> timedelta:

@@ -12,15 +12,29 @@ from django.db.models import Count, Max, Min
 from accounts.actor import Actor
 from models_app.leaderboards import leaderboard
 from models_app.models import Benchmark
+from models_app.templatetags.hub import is_share
 from models_app.views.boards import board_address
+from runs.evaluations import other_scores
 from runs.models import Run, RunLog, Stage
 
 MAX_POINTS = 1500
 LOG_TAIL = 200
-CURVES = (
-    ("loss", "train/loss val/loss", ""),
-    ("accuracy", "train/accuracy val/accuracy", "percent"),
-)
+MAX_CURVES = 5
+# What the curves of a task without a word so far will be.
+FIRST_CURVES = ("loss", "accuracy")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One panel: `name` is the part after train/ or val/; `rows` its table for people without script."""
+
+    name: str
+    is_share: bool
+    rows: list[dict[str, Any]]
+
+    @property
+    def series(self) -> str:
+        return f"train/{self.name} val/{self.name}"
 
 
 def state_tag(run: Run) -> str:
@@ -51,14 +65,27 @@ def _thin(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     return points[:: stride or 1] if stride <= 1 else points[::-stride][::-1]
 
 
-def epoch_rows(run: Run) -> list[dict[str, Any]]:
-    """The curves as a table, one row a validation: what people without script see, and readers read."""
-    rows: dict[int, dict[str, Any]] = defaultdict(dict)
-    wanted = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
-    for name, step, value in run.metrics.filter(name__in=wanted).values_list("name", "step", "value"):
-        rows[step][name.replace("/", "_")] = value
-    measured = [{"step": step} | rows[step] for step in sorted(rows) if "val_loss" in rows[step]]
-    return measured[-50:]
+def curves_of(run: Run) -> list[Curve]:
+    """The loss, then what is measured beside it, in the order in which the worker told it first."""
+    told = run.metrics.filter(name__contains="/").values("name").annotate(first=Min("pk")).order_by("first")
+    names = list(dict.fromkeys(row["name"].partition("/")[2] for row in told)) or list(FIRST_CURVES)
+    names.sort(key=lambda name: name != "loss")
+    shown = names[:MAX_CURVES]
+    rows = _epoch_rows(run, shown)
+    return [Curve(name, is_share(name), rows[name]) for name in shown]
+
+
+def _epoch_rows(run: Run, names: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """The curves as tables, one row a validation: what people without script see, and readers read."""
+    rows: dict[int, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    wanted = [f"{part}/{name}" for name in names for part in ("train", "val")]
+    for full, step, value in run.metrics.filter(name__in=wanted).values_list("name", "step", "value"):
+        part, _, name = full.partition("/")
+        rows[step][name][part] = value
+    steps = [step for step in sorted(rows) if any("val" in parts for parts in rows[step].values())][-50:]
+    return {
+        name: [{"step": step, **rows[step][name]} for step in steps if rows[step][name]] for name in names
+    }
 
 
 @dataclass(frozen=True)
@@ -100,7 +127,8 @@ def log_tail(run: Run) -> list[RunLog]:
 def result_of(run: Run, actor: Actor) -> dict[str, Any]:
     """The measured number of a finished run and the leaderboard it stands on."""
     recipe = run.recipe.get("benchmark") or {}
-    found: dict[str, Any] = {"evaluation": run.summary.get("evaluation") or {}}
+    others = other_scores(run.summary.get("evaluation") or {})
+    found: dict[str, Any] = {"score": run.score, "others": others[:4]}
     benchmark = Benchmark.objects.filter(repo=run.benchmark_repo_id).select_related("repo__namespace").first()
     if benchmark is None:
         return found

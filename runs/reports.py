@@ -12,8 +12,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from models_app.files import git_store
+from models_app.leaderboards import metric_of
 from models_app.proofs import sign_result
 from models_app.storage.errors import RevisionNotFound
+from runs.evaluations import Score, score_of
 from runs.lifecycle import NotYourRun, finish_run, put_back
 from runs.models import Run, RunLog, RunMetric, Stage, Worker
 from runs.published import carries_run
@@ -98,14 +100,17 @@ def _keep_logs(run: Run, attempt: int, logs: Sequence[LogLine]) -> None:
 
 
 @transaction.atomic
-def record_result(run: Run, *, attempt: int, evaluation: dict[str, Any]) -> dict[str, str]:
-    """Keep the measured result and answer `{"proof", "date"}`, what makes it verified on a leaderboard.
+def record_result(run: Run, *, attempt: int, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Keep the measured result and answer `{"proof", "date", "metric", "value"}`, what makes it verified on a
+    leaderboard.
 
-    `evaluation` needs `accuracy` (0 to 1) and `n` (images measured). Raises NotYourRun, BadReport.
+    `evaluation` needs `n` (rows measured) and a number of the leaderboard's metric, which is its `value`
+    where `metric` says so. Raises NotYourRun, BadReport.
     """
     if run.benchmark_repo is None:
         raise BadReport("This run has no benchmark to report a result of.")
-    value, count = _measured(evaluation)
+    task_id = run.recipe["benchmark"]["task_id"]
+    score = _measured(evaluation, metric_of(run.benchmark_repo, task_id))
     kept = {**run.summary, "evaluation": evaluation}
     if not Run.objects.filter(pk=run.pk, stage=Stage.RUNNING, attempt=attempt).update(
         summary=kept, heartbeat_at=timezone.now()
@@ -115,20 +120,21 @@ def record_result(run: Run, *, attempt: int, evaluation: dict[str, Any]) -> dict
         run=run,
         dataset=run.benchmark_repo.repo_id,
         revision=run.benchmark_oid,
-        task_id=run.recipe["benchmark"]["task_id"],
-        value=value,
-        count=count,
+        task_id=task_id,
+        value=score.value,
+        count=score.count,
     )
-    return {"proof": proof, "date": timezone.now().date().isoformat()}
+    today = timezone.now().date().isoformat()
+    return {"proof": proof, "date": today, "metric": score.metric, "value": score.value}
 
 
-def _measured(evaluation: dict[str, Any]) -> tuple[float, int]:
-    value, count = evaluation.get("accuracy"), evaluation.get("n")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise BadReport("evaluation.accuracy must be a number from 0 to 1.")
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= 10**9:
-        raise BadReport("evaluation.n must be the number of images measured.")
-    return float(value), count
+def _measured(evaluation: dict[str, Any], metric: str) -> Score:
+    score = score_of(evaluation, metric)
+    if score is None:
+        raise BadReport(f"evaluation must hold the leaderboard's {metric} as a number it can be.")
+    if score.count is None:
+        raise BadReport("evaluation.n must be the number of rows measured.")
+    return score
 
 
 def finish(

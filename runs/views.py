@@ -34,8 +34,7 @@ from runs.access import access_run, run_level
 from runs.forms import FinetuneForm
 from runs.models import Run, Stage, Worker
 from runs.progress import (
-    CURVES,
-    epoch_rows,
+    curves_of,
     log_tail,
     metrics_tag,
     progress_of,
@@ -125,8 +124,7 @@ def run(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
     found = access_run(request.actor, uuid)
     context = _live_context(request, found) | {
         "section": "runs",
-        "curves": CURVES,
-        "rows": epoch_rows(found),
+        "curves": curves_of(found),
         "recipe": recipe_text(found),
     }
     return render(request, "runs/run.html", context)

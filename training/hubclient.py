@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.errors import Canceled, EngineError, UserError
-from training.origin import Pinned
+from training.origin import MODEL_FILES, Pinned
 
 log = logging.getLogger(__name__)
 
@@ -258,9 +258,6 @@ def may_pass(error: Exception) -> bool:
         return error.errno not in (errno.ENOSPC, errno.EDQUOT)
     # The client's transport and hf-xet's native half have roots of their own.
     return isinstance(error, RuntimeError) or type(error).__module__.startswith("httpx")
-
-
-MODEL_FILES = ["config.json", "preprocessor_config.json", "model.safetensors", "README.md"]
 
 
 def fetch(pinned: Pinned, repo_type: str, *, endpoint: str, token: str, cache_dir: Path) -> Path:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 OID_LENGTH = 40
+# Of a model repo: weights and what reads inputs; README.md tells the licence, recipe.yaml the task.
+MODEL_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md", "recipe.yaml"]
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Outcome:
     history: Sequence[Mapping[str, float]]
     seconds: Mapping[str, float]
     evaluation: Mapping[str, Any] | None = None
-    proof: Mapping[str, str] = field(default_factory=dict)
+    proof: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -158,13 +158,13 @@ def eval_results_yaml(claim: Claim, recipe: Recipe, outcome: Outcome) -> str:
     entry = EvalResultEntry(
         dataset_id=claim.benchmark.repo,
         task_id=recipe.benchmark.task_id,
-        value=outcome.evaluation["value"],
+        value=outcome.proof.get("value", outcome.evaluation["value"]),
         dataset_revision=claim.benchmark.oid,
         verify_token=outcome.proof.get("proof"),
         date=outcome.proof.get("date"),
         source_url=claim.url,
         source_name=f"Run {claim.run}",
-        notes=f"{outcome.evaluation['metric']} on {outcome.evaluation['n']} rows of the split "
+        notes=f"{outcome.proof.get('metric', outcome.evaluation['metric'])} on {outcome.evaluation['n']} rows of the split "
         f"{recipe.benchmark.split}",
     )
     return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False, allow_unicode=True)

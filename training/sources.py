@@ -6,9 +6,7 @@ import os
 from pathlib import Path
 
 from training.errors import EngineError, UserError
-
-# Weights and what reads inputs; README.md tells the licence, recipe.yaml the task.
-MODEL_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md", "recipe.yaml"]
+from training.origin import MODEL_FILES
 
 
 def resolve_source(

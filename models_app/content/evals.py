@@ -19,6 +19,8 @@ _LOWER_IS_BETTER = re.compile(
     r"loss|error|perplexity|(?:^|_)(?:wer|cer|ter|mae|mse|rmse|fid|brier|latency)(?:$|_)", re.I
 )
 Row = TypeVar("Row")
+# Metrics that are proportions of examples, from 0 to 1.
+SHARES = ("accuracy", "acc", "f1", "macro_f1", "micro_f1", "recall", "precision", "token_accuracy")
 
 
 @dataclass(frozen=True)

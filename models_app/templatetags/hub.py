@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from models_app.content.evals import SHARES
 from models_app.models import RepoCard
 
 register = template.Library()
@@ -68,7 +69,22 @@ def score(value: float | None, metric: str = "accuracy") -> str:
 
 def is_share(metric: str) -> bool:
     """Whether the metric is a proportion of examples."""
-    return metric in ("accuracy", "acc", "f1", "macro_f1", "recall", "precision")
+    return metric in SHARES
+
+
+# Abbreviations are the same in every language.
+METRIC_NAMES = {
+    "macro_f1": "macro-F1", "micro_f1": "micro-F1", "f1": "F1", "rmse": "RMSE", "mae": "MAE", "mse": "MSE",
+    "r2": "R²", "mase": "MASE", "wape": "WAPE", "smape": "sMAPE", "roc_auc": "ROC AUC", "map": "mAP",
+    "chrf": "chrF", "bleu": "BLEU",
+}  # fmt: skip
+
+
+@register.filter
+def metric_label(metric: str) -> str:
+    """A metric's name for people: `macro_f1` → `macro-F1`, `token_accuracy` → `token accuracy`."""
+    known = {"loss": _("loss"), "accuracy": _("accuracy"), **METRIC_NAMES}
+    return known.get(metric, metric.replace("_", " "))
 
 
 @register.filter
