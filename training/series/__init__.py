@@ -1,1 +1,1 @@
-"""Time series: reading, windows, nets and the baselines they must beat. Nothing here knows of recipes."""
+"""Time series: reading, windows, nets and the baselines they must beat. Only `opening` knows of recipes."""

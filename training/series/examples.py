@@ -1,4 +1,4 @@
-"""Windows as the loop takes them: standardised inputs and targets, or features that a frozen body gave once."""
+"""Windows as the loop takes them: standardised inputs and targets, or features of a frozen body."""
 
 from __future__ import annotations
 

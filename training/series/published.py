@@ -6,23 +6,38 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from training.errors import UserError
+from training.learning import Parts, changed_state
 from training.series.fracast import Fracast, read_shape
 from training.series.grid import Grid
 from training.series.nets import LINEAR, NetShape, build_net
 from training.series.rows import Columns
 from training.series.windows import Scaler
-from training.weights import load_weights, read_header
+from training.weights import load_weights, read_header, write_weights
 
 WEIGHTS, CONFIG, SERIES = "model.safetensors", "config.json", "preprocessing.json"
 MAX_CONFIG_BYTES = 256 * 1024 * 1024
 LINEAR_TYPE = "tuneyard-linear-forecaster"
 MAX_STEPS = 100_000
+USAGE_FRACAST = """from fracast import FracastModel
+
+model = FracastModel.from_pretrained("{repo}", weights="fp32")
+quantiles = model.forecast(history)  # [48, 9] from the last 2,048 values"""
+USAGE_PATCHTST = """import json, torch
+from huggingface_hub import hf_hub_download
+from transformers import PatchTSTForPrediction
+
+model = PatchTSTForPrediction.from_pretrained("{repo}")
+about = json.load(open(hf_hub_download("{repo}", "preprocessing.json")))
+mean, std = about["scaler"]["mean"][0][0], about["scaler"]["std"][0][0]
+past = (torch.tensor(history[-about["context"]:]).reshape(1, -1, 1) - mean) / std
+flat = model(past).prediction_outputs.squeeze(2) * std + mean
+forecast = flat.reshape(about["horizon"], max(1, len(about["quantiles"])))"""
 
 
 @dataclass(frozen=True)
@@ -134,20 +149,21 @@ def patchtst_net(base_dir: Path, shape: NetShape) -> nn.Module:
     return patchtst_like(read_json(base_dir / CONFIG), shape)
 
 
-def load_into(net: nn.Module, path: Path, skip: str | None = None) -> None:
+def load_into(net: nn.Module, path: Path, fresh: tuple[str, ...] = ()) -> None:
     """Load strictly; shapes are compared with the header before any data is read.
 
-    `skip`: a prefix whose tensors keep the values they have.
+    `fresh`: prefixes whose tensors keep the values they have.
     """
     header, expected = read_header(path), net.state_dict()
-    wanted = {name: item for name, item in expected.items() if skip is None or not name.startswith(skip)}
+    fresh = fresh or ("\0",)
+    wanted = {name: item for name, item in expected.items() if not name.startswith(fresh)}
     for name, tensor in wanted.items():
         if name not in header:
             raise _mismatch(f"{name} is missing")
         if header[name].shape != tuple(tensor.shape):
             found, due = list(header[name].shape), list(tensor.shape)
             raise _mismatch(f"{name} has the shape {found} where {due} is needed")
-    extra = next((name for name in header if name not in expected), None)
+    extra = next((name for name in header if name not in expected and not name.startswith(fresh)), None)
     if extra is not None:
         raise _mismatch(f"{extra[:100]} does not belong to it")
     loaded = load_weights(path)
@@ -189,6 +205,40 @@ def _check_shape(shape: NetShape) -> None:
         raise _bad(f"{SERIES} has sizes out of bounds")
     if shape.context * shape.horizon * shape.outputs > 2**31:
         raise _bad(f"{SERIES} describes a net of more than 2 billion parameters")
+
+
+def save_forecaster(parts: Parts, about: Forecasting, model_dir: Path, *, base_dir: Path | None) -> None:
+    """Write weights, `config.json` and `preprocessing.json`. Tensors of the base that did not learn are its
+    own bytes, in its order."""
+    model_dir.mkdir(parents=True, exist_ok=True)
+    base = base_dir / WEIGHTS if base_dir else None
+    state = parts.net.state_dict()
+    if base is not None and base.is_file() and set(read_header(base)) == set(state):
+        write_weights(model_dir / WEIGHTS, changed_state(parts), base=base)
+    else:
+        write_weights(model_dir / WEIGHTS, state)
+    text = json.dumps(_config(parts.net, about), indent=2, ensure_ascii=False)
+    (model_dir / CONFIG).write_text(text + "\n", encoding="utf-8")
+    write_forecasting(model_dir, about)
+
+
+def _config(net: nn.Module, about: Forecasting) -> dict[str, Any]:
+    """What the stock library of the net reads."""
+    if isinstance(net, Fracast):
+        return net.shape.plain
+    if about.kind == "patchtst":
+        config: Any = net.config
+        return {**config.to_diff_dict(), "architectures": ["PatchTSTForPrediction"]}
+    return {"model_type": LINEAR_TYPE, **dataclasses.asdict(cast(NetShape, about.shape))}
+
+
+def usage(repo: str, config: dict[str, Any]) -> str:
+    """Python that loads a published forecaster with the library of its kind."""
+    if "pyramid" in config:
+        return USAGE_FRACAST.format(repo=repo)
+    if config.get("model_type") == "patchtst":
+        return USAGE_PATCHTST.format(repo=repo)
+    return f"python -m training predict --model {repo} history.json"
 
 
 def _mismatch(reason: str) -> UserError:

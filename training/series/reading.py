@@ -63,7 +63,7 @@ def read_panel(
     rows = read_rows(data_dir, split, columns)
     first = first_times(rows)
     for name in before:
-        rows = with_past(rows, read_rows(data_dir, name, columns))
+        rows = with_past(rows, read_rows(data_dir, name, columns), first)
     order = in_order(rows, len(columns.targets), log)
     grid = find_grid(rows, order)
     code, when, data = rows.code[order], grid.count(rows.when[order]), rows.data[order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +81,12 @@ def read_rows(data_dir: Path, split: str, columns: Columns) -> Rows:
     return Rows([(where, 0)], names, code, when, data, clock)
 
 
-def with_past(rows: Rows, past: Rows) -> Rows:
+def with_past(rows: Rows, past: Rows, first: dict[str, int]) -> Rows:
     """`rows`, then those of `past` that are of the same series. Raises `UserError` `data:splits-overlap` for
-    a row of `past` that is not before the first of its series."""
+    a row of `past` that is not before the `first` time of its series."""
     if past.clock != rows.clock:
         raise UserError("data:not-times", f"{past.where(0)} and {rows.where(0)} tell time in different ways.")
     index_of = {name: index for index, name in enumerate(rows.names)}
-    first = first_times(rows)
     code = np.array([index_of.get(name, -1) for name in past.names])[past.code]
     limit = np.array([first.get(name, 0) for name in past.names])[past.code]
     late = np.flatnonzero((code >= 0) & (past.when >= limit))
@@ -118,9 +118,10 @@ def in_order(rows: Rows, targets: int, log: Callable[[str], None]) -> np.ndarray
     values of the first `targets` columns. Others that repeat a time: `UserError` `data:repeated-time`.
     """
     order = np.lexsort((rows.when, rows.code))
-    moved = int(((np.diff(rows.when) < 0) & (np.diff(rows.code) == 0)).sum())
-    if moved:
-        log(f"Rows were not in order of time {moved:,} times (in {rows.files[0][0]}); they were sorted.")
+    for (name, start), (_, stop) in itertools.pairwise([*rows.files, ("", len(order))]):
+        back = (np.diff(rows.when[start:stop]) < 0) & (np.diff(rows.code[start:stop]) == 0)
+        if back.any():
+            log(f"{name}: {int(back.sum()):,} rows are earlier than the row above; all were sorted by time.")
     first, second = order[:-1], order[1:]
     repeats = (rows.code[first] == rows.code[second]) & (rows.when[first] == rows.when[second])
     if not repeats.any():

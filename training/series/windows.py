@@ -154,6 +154,11 @@ def _fits(
     return wanted & (bad[origins] == bad[begins])
 
 
+def rolling_stride(horizon: int, season: int) -> int:
+    """Steps between two forecasts that do not overlap and do not all begin at the same hour of the day."""
+    return horizon + 1 if season > 1 and horizon % season == 0 else horizon
+
+
 def cut(panel: Panel, fraction: float) -> list[int]:
     """The step of each series where the last `fraction` of its steps begins."""
     return [stop - round((stop - start) * fraction) for start, stop in panel.bounds]
@@ -194,3 +199,29 @@ def _track_scales(panel: Panel, index: int, target: int, end: int, season: int) 
     # A series shorter than its season, or one that repeats it exactly, has no naive error to measure by.
     naive = float(steps.mean()) if len(steps) and float(steps.mean()) > 0 else spread
     return float(seen.mean()), spread, naive
+
+
+def scaler_for(fitted: Scaler, names: list[str], panel: Panel, season: int, *, strict: bool) -> Scaler:
+    """The scales of the panel's series, by name. Series that were not learned from take theirs from what is
+    before the split, or from the series itself where nothing is; `strict`: they are refused with `UserError`.
+    """
+    index_of = {name: index for index, name in enumerate(names)}
+    known = [index_of.get(name, -1) for name in panel.names]
+    if len(names) == 1 and len(panel.names) == 1:
+        known = [0]
+    if min(known) >= 0:
+        rows = torch.tensor(known)
+        return replace(fitted, mean=fitted.mean[rows], std=fitted.std[rows], naive=fitted.naive[rows])
+    if strict:
+        stranger = panel.names[known.index(-1)]
+        text = f"The model never saw the series {stranger!r}, and dataset.scaling standard needs its scale."
+        raise UserError("data:unknown-series", text)
+    edges = zip(panel.begins, panel.bounds, strict=True)
+    last = [begin if begin > start else stop for begin, (start, stop) in edges]
+    own = fit_scaler(panel, season, last)
+    rows, fresh = torch.tensor(known).clamp_min(0), torch.tensor(known)[:, None] < 0
+    mean, std, naive = (
+        torch.where(fresh, getattr(own, name), getattr(fitted, name)[rows])
+        for name in ("mean", "std", "naive")
+    )
+    return replace(fitted, mean=mean, std=std, naive=naive)
