@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from training.errors import UserError
 from training.images import Geometry, open_image, to_planes
+from training.recipe import DatasetSpec
 from training.splits import (
     SPLIT_NAMES,
     card_names,
@@ -25,12 +27,27 @@ from training.splits import (
     parquet_files,
     table_file,
 )
-from training.tables import MAX_ROWS, Rows, Source, read_listing, read_parquet
+from training.tables import MAX_ROWS, Columns, Rows, Source, read_listing, read_parquet
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 MAX_CLASSES = 10_000
 MEMORY_BYTES = 1024 * 1024 * 1024
 CHUNK = 256
+
+
+class Pictures(Protocol):
+    """A split whose images can be read. `strata`: a number a row; a holdout keeps the shares of each."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rows(self) -> Rows: ...
+
+    @property
+    def strata(self) -> Sequence[int]: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -45,14 +62,16 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def strata(self) -> Sequence[int]:
+        return self.targets
+
 
 def read_split(
     data_dir: Path, name: str, *, image_column: str = "image", label_column: str = "label"
 ) -> Split:
     """Find split `name` and read its labels, not yet its images. Raises `UserError` in the user's terms."""
-    rows = _find_rows(data_dir, name, image_column, label_column)
-    if not rows.labels:
-        raise UserError("data:empty", f"The split {name!r} holds no images.")
+    rows = find_rows(data_dir, name, image_column, label_column)
     names = rows.names or card_names(data_dir, label_column)
     classes = [class_name(raw, names, rows.where, index) for index, raw in enumerate(rows.labels)]
     labels = names or sorted(set(classes), key=natural)
@@ -81,6 +100,23 @@ def holdout(targets: Sequence[int], fraction: float, seed: int) -> tuple[list[in
     return [row for row in range(len(targets)) if row not in out], sorted(held)
 
 
+def set_aside(strata: Sequence[int], data: DatasetSpec, seed: int) -> tuple[list[int], list[int]]:
+    """Rows to learn from and rows to validate on, as the recipe says: one fold of several, or a share."""
+    if data.folds is None:
+        return holdout(strata, data.validation_fraction, seed)
+    if data.folds > len(strata):
+        text = f"dataset.folds is {data.folds}, but there are {len(strata)} rows to cut."
+        raise UserError("data:too-few-rows", text)
+    by_class: dict[int, list[int]] = {}
+    for row in _shuffled(len(strata), seed):
+        by_class.setdefault(strata[row], []).append(row)
+    # Dealt like cards, class after class: folds differ by one row in size, and by one in each class.
+    dealt = [row for key in sorted(by_class) for row in by_class[key]]
+    held = sorted(dealt[data.fold :: data.folds])
+    out = set(held)
+    return [row for row in range(len(strata)) if row not in out], held
+
+
 def thin(rows: Sequence[int], targets: Sequence[int], limit: int | None, seed: int) -> list[int]:
     """At most `limit` rows, taken from the classes in turn so that small ones survive."""
     if limit is None or len(rows) <= limit:
@@ -93,7 +129,7 @@ def thin(rows: Sequence[int], targets: Sequence[int], limit: int | None, seed: i
 
 
 def pixel_chunks(
-    split: Split, wanted: Sequence[int], geometry: Geometry, out: Tensor | None = None
+    split: Pictures, wanted: Sequence[int], geometry: Geometry, out: Tensor | None = None
 ) -> Iterator[Tensor]:
     """Decode the wanted rows (ascending), to uint8 [up to 256, 3, size, size] at a time.
 
@@ -117,7 +153,7 @@ def pixel_chunks(
 
 
 def load_pixels(
-    split: Split,
+    split: Pictures,
     wanted: Sequence[int],
     geometry: Geometry,
     *,
@@ -144,7 +180,15 @@ def _allocate(shape: tuple[int, ...], scratch: Path | None, name: str) -> Tensor
     return torch.from_file(str(path), shared=True, size=size, dtype=torch.uint8).reshape(shape)
 
 
-def _find_rows(root: Path, name: str, image_column: str, label_column: str) -> Rows:
+def find_rows(root: Path, name: str, image_column: str, label_column: Columns) -> Rows:
+    """The rows of split `name`, at least one, with their raw labels. Raises `UserError` in plain terms."""
+    rows = _find_rows(root, name, image_column, label_column)
+    if not rows.labels:
+        raise UserError("data:empty", f"The split {name!r} holds no images.")
+    return rows
+
+
+def _find_rows(root: Path, name: str, image_column: str, label_column: Columns) -> Rows:
     check_name(name)
     shards = parquet_files(root, name)
     if shards:

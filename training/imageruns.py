@@ -7,14 +7,14 @@ import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from training import learning, model
 from training.batches import Batches, normalized
-from training.data import Split, holdout, load_pixels, read_split, thin
+from training.data import Pictures, load_pixels, set_aside, thin
 from training.errors import UserError
 from training.featurecache import FeatureKey, cached_features
 from training.features import frozen_features, micro_batch_size
@@ -28,31 +28,50 @@ PROGRESS_SECONDS = 5.0
 PIXELS = "scratch"
 
 
-class ImageRun:
-    """A plan over images, its files read: what the image tasks have in common.
+P = TypeVar("P", bound=Pictures)
 
-    Raises `UserError` before training costs any time.
+
+class ImageRun(Generic[P]):
+    """A plan over images, its rows read and parted: what the image tasks have in common.
+
+    `read(name)` reads a split, `match(held, train)` puts another split's answers in the order of the training
+    split's. `rows` count in `split`, `held_rows` in `held`. Raises `UserError` before training costs time.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, read: Callable[[str], P], match: Callable[[P, P], P]) -> None:
         self.plan = plan
-        self.data = image_data(plan.recipe)
-        columns = {"image_column": self.data.image_column, "label_column": self.data.label_column}
-        self.split = read_split(plan.data_dir, self.data.train_split, **columns)
+        self.data = data = image_data(plan.recipe)
+        self.split = self.held = read(data.train_split)
+        seed = plan.recipe.seed
+        if data.validation_split:
+            self.held = match(read(data.validation_split), self.split)
+            rows, self.held_rows = list(range(len(self.split))), list(range(len(self.held)))
+        else:
+            rows, self.held_rows = set_aside(self.split.strata, data, seed)
+        self.rows = thin(rows, self.split.strata, data.max_train_images, seed)
 
-    def prepared(self, task: Task) -> Prepared:
-        """The network with a head for `task`, and pixels, or features where the body is frozen."""
+    def prepared(
+        self, task: Task, targets: Callable[[P, list[int]], Tensor], labels: list[str], **outputs: Any
+    ) -> Prepared:
+        """The network with a head for `labels`, and pixels, or features where the body is frozen.
+
+        `targets(split, rows)`: a tensor [rows, ...] for `task`. `outputs`: what else
+        `model.prepare_network` asks of a head.
+        """
         plan, recipe = self.plan, self.plan.recipe
         network = model.prepare_network(
             plan.base(),
-            labels=self.split.labels,
+            labels=labels,
             image_size=self.data.image_size,
             scratch=recipe.init == "scratch",
             seed=recipe.seed,
+            head=recipe.strategy.head,
+            **outputs,
         )
         stages = learning.freeze(network, recipe.strategy)
         _check_batch_size(recipe, network)
-        train, val = _load_batches(recipe, self.data, self.split, plan, network)
+        train = self._decode(self.split, self.rows, targets, network, self.data.augment)
+        val = self._decode(self.held, self.held_rows, targets, network, "none") if self.held_rows else None
         network.to(plan.device)
         learner: nn.Module = network.net
         if caches_features(recipe):
@@ -66,6 +85,25 @@ class ImageRun:
 
         return Prepared(network, learner, stages, task, train, val, plan.device, save)
 
+    def tell(self, about: str) -> None:
+        """The log's line on how many images there are; `about` says what is learned."""
+        counts = f"{len(self.rows)} images to learn from, {len(self.held_rows)} to validate"
+        self.plan.reporter.log(f"{counts}, {about}")
+
+    def _decode(
+        self,
+        split: P,
+        rows: list[int],
+        targets: Callable[[P, list[int]], Tensor],
+        network: Network,
+        augment: str,
+    ) -> Batches:
+        plan = self.plan
+        # Two tensors may come from one split (a set_aside): each needs a file of its own.
+        scratch = plan.work_dir / PIXELS / hashlib.sha256(str(rows[:1000]).encode()).hexdigest()[:16]
+        pixels = load_pixels(split, rows, network.spec.geometry, scratch=scratch, check=plan.reporter.check)
+        return Batches(pixels, targets(split, rows), network.spec, augment)
+
 
 def image_data(recipe: Recipe) -> ImageData:
     """The recipe's data set as an image task has it."""
@@ -73,51 +111,9 @@ def image_data(recipe: Recipe) -> ImageData:
     return recipe.dataset
 
 
-def usage_of(repo: str, config: dict[str, Any]) -> str:
-    """Python that loads a published network with timm or torchvision."""
-    if config.get("library_name", "timm") == "timm":
-        return f'import timm\nnet = timm.create_model("hf-hub:{repo}", pretrained=True)'
-    return f'''import json, torchvision
-from huggingface_hub import hf_hub_download
-from safetensors.torch import load_file
-
-repo = "{repo}"
-config = json.load(open(hf_hub_download(repo, "config.json")))
-net = torchvision.models.get_model(config["architecture"], num_classes=config["num_classes"])
-net.load_state_dict(load_file(hf_hub_download(repo, "model.safetensors")))'''
-
-
 def caches_features(recipe: Recipe) -> bool:
     """True where the frozen body sees the same pixels in every epoch, so that once is enough."""
     return recipe.strategy.kind == "head" and image_data(recipe).augment == "none"
-
-
-def _load_batches(
-    recipe: Recipe, data: ImageData, split: Split, plan: Plan, network: Network
-) -> tuple[Batches, Batches | None]:
-    held = split
-    if data.validation_split:
-        columns = {"image_column": data.image_column, "label_column": data.label_column}
-        held = _same_classes(read_split(plan.data_dir, data.validation_split, **columns), split.labels)
-        rows, held_rows = list(range(len(split))), list(range(len(held)))
-    else:
-        rows, held_rows = holdout(split.targets, data.validation_fraction, recipe.seed)
-    rows = thin(rows, split.targets, data.max_train_images, recipe.seed)
-    _check_classes(split, rows)
-    train = _decode(split, rows, network, data.augment, plan)
-    val = _decode(held, held_rows, network, "none", plan) if held_rows else None
-    plan.reporter.log(
-        f"{len(rows)} images to learn from, {len(held_rows)} to validate, {len(split.labels)} classes"
-    )
-    return train, val
-
-
-def _decode(split: Split, rows: list[int], network: Network, augment: str, plan: Plan) -> Batches:
-    # Two tensors may come from one split (a holdout): each needs a file of its own.
-    scratch = plan.work_dir / PIXELS / hashlib.sha256(str(rows[:1000]).encode()).hexdigest()[:16]
-    pixels = load_pixels(split, rows, network.spec.geometry, scratch=scratch, check=plan.reporter.check)
-    targets = torch.tensor([split.targets[row] for row in rows])
-    return Batches(pixels, targets, network.spec, augment)
 
 
 def _to_features(
@@ -170,26 +166,6 @@ def _progress_log(reporter: Reporter) -> Callable[[int, int], None]:
             reporter.log(f"features of {done} of {total} images")
 
     return progress
-
-
-def _same_classes(split: Split, labels: list[str]) -> Split:
-    """The split with its targets renumbered to `labels`."""
-    index_of = {label: index for index, label in enumerate(labels)}
-    for target in sorted(set(split.targets)):
-        if split.labels[target] not in index_of:
-            stranger = split.labels[target][:60]
-            text = f"The split {split.name!r} holds the class {stranger!r}, the training split does not."
-            raise UserError("data:unknown-class", text)
-    targets = [index_of[split.labels[target]] for target in split.targets]
-    return Split(split.name, labels, targets, split.rows)
-
-
-def _check_classes(split: Split, rows: list[int]) -> None:
-    found = {split.targets[row] for row in rows}
-    if len(found) < 2:
-        only = split.labels[next(iter(found))][:60]
-        text = f"All training images are of one class, {only!r}; a classifier needs at least two."
-        raise UserError("data:one-class", text)
 
 
 def _check_batch_size(recipe: Recipe, network: Network) -> None:

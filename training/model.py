@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from training import vision
 from training.errors import UserError
 from training.learning import changed_state
-from training.spec import ModelSpec, read_spec, write_spec
+from training.recipe import HeadSpec
+from training.spec import CLASSES, ModelSpec, Scale, read_spec, write_spec
 from training.weights import load_weights, read_header, write_weights
 
 WEIGHTS = "model.safetensors"
@@ -21,11 +22,15 @@ WEIGHTS = "model.safetensors"
 
 @dataclass
 class Network:
-    """`net` maps normalised images [B, 3, size, size] to logits [B, num_classes]; `head` names its end."""
+    """`net` maps normalised images [B, 3, size, size] to logits [B, num_classes]; `head` names its end.
+
+    `scale`: what the outputs of a net that is learning are standardised by; saving folds it into the head.
+    """
 
     net: nn.Module
     spec: ModelSpec
     head: str
+    scale: Scale | None = None
 
     @property
     def num_features(self) -> int:
@@ -49,19 +54,32 @@ def load_network(model_dir: Path) -> Network:
 
 
 def prepare_network(
-    base_dir: Path, *, labels: list[str], image_size: int | None, scratch: bool, seed: int
+    base_dir: Path,
+    *,
+    labels: list[str],
+    image_size: int | None,
+    scratch: bool,
+    seed: int,
+    problem: str = CLASSES,
+    head: HeadSpec | None = None,
+    scale: Scale | None = None,
 ) -> Network:
     """The base model with a head for `labels`; `scratch` keeps the architecture and draws every weight anew.
 
-    The head stays when the base model already tells exactly these classes apart, in this order.
+    The head stays when the base model already tells exactly these labels, in this order, and is built as
+    `head` says. `scale` standardises a regression's number: the net learns it in that form.
     """
-    base = read_spec(base_dir)
+    base, head = read_spec(base_dir), head or HeadSpec()
     size = image_size or base.image_size
     crop_pct = base.crop_pct if size == base.image_size else 1.0
     spec = replace(base, num_classes=len(labels), labels=tuple(labels), image_size=size, crop_pct=crop_pct)
+    # A base that lacks its dense layers can only be read past them.
+    pooling = base.pooling if base.pooling != "own" else head.pooling
+    spec = replace(spec, problem=problem, hidden=head.hidden, pooling=pooling, target=scale)
     torch.manual_seed(seed)
     if scratch:
         network = _build(spec)
+        network.scale = scale
         _try_out(network)
         return network
     network = _read(base, base_dir / WEIGHTS)
@@ -69,21 +87,56 @@ def prepare_network(
         learnt = f"{base.architecture} learnt positions for {base.image_size}-pixel images"
         text = f"{learnt}; leave dataset.image_size empty."
         raise UserError("model:image-size", text)
-    network.spec = spec
-    if base.labels != spec.labels:
+    network.spec, network.scale = spec, scale
+    if any(getattr(base, name) != getattr(spec, name) for name in ("labels", "problem", "hidden", "pooling")):
         replace_head(network, len(labels), seed)
+    elif scale is not None:
+        _unfold(network, scale)
     _try_out(network)
     return network
 
 
 def replace_head(network: Network, num_classes: int, seed: int) -> None:
-    """A fresh linear layer [num_features → num_classes], small weights so that it starts undecided."""
-    head = nn.Linear(network.num_features, num_classes)
+    """A fresh head [num_features → num_classes], its last weights small so that it starts undecided."""
+    if network.spec.pooling == "average":
+        network.head, width = vision.average_maps(network.net, network.spec.architecture)
+    else:
+        width = network.num_features
+    head = vision.new_head(width, num_classes, network.spec.hidden)
     generator = torch.Generator().manual_seed(seed)
+    last = last_layer(head)
     with torch.no_grad():
-        head.weight.normal_(0.0, 0.01, generator=generator)
-        head.bias.zero_()
+        last.weight.normal_(0.0, 0.01, generator=generator)
+        last.bias.zero_()
+        if isinstance(head, nn.Sequential) and isinstance(head[0], nn.Linear):
+            nn.init.kaiming_normal_(head[0].weight, nonlinearity="relu", generator=generator)
+            head[0].bias.zero_()
     _put(network, head)
+
+
+def last_layer(head: nn.Module) -> nn.Linear:
+    """The linear layer that gives the outputs."""
+    layer = head[-1] if isinstance(head, nn.Sequential) else head
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
+def _unfold(network: Network, scale: Scale) -> None:
+    """The opposite of what saving does: outputs in their own units become standardised ones."""
+    layer = last_layer(network.net.get_submodule(network.head))
+    with torch.no_grad():
+        layer.weight.div_(scale.std)
+        layer.bias.sub_(scale.mean).div_(scale.std)
+
+
+def _folded(network: Network, tensors: dict[str, Tensor], scale: Scale) -> dict[str, Tensor]:
+    """The tensors with the last layer's outputs in their own units: std (Wx + b) + mean."""
+    head = network.net.get_submodule(network.head)
+    prefix = f"{network.head}.{len(head) - 1}" if isinstance(head, nn.Sequential) else network.head
+    layer, dtype = last_layer(head), last_layer(head).weight.dtype
+    weight = (layer.weight.detach().double() * scale.std).to(dtype)
+    bias = (layer.bias.detach().double() * scale.std + scale.mean).to(dtype)
+    return {**tensors, f"{prefix}.weight": weight, f"{prefix}.bias": bias}
 
 
 @contextmanager
@@ -104,16 +157,27 @@ def save_network(network: Network, model_dir: Path, *, base_dir: Path | None) ->
     """
     model_dir.mkdir(parents=True, exist_ok=True)
     base = base_dir / WEIGHTS if base_dir else None
-    if base is None or not base.is_file():
-        write_weights(model_dir / WEIGHTS, network.net.state_dict())
-    else:
-        write_weights(model_dir / WEIGHTS, changed_state(network), base=base)
-    write_spec(model_dir, network.spec, network.num_features)
+    if base is not None and not base.is_file():
+        base = None
+    whole = network.net.state_dict()
+    tensors = whole if base is None else changed_state(network)
+    if network.scale is not None:
+        tensors = _folded(network, tensors, network.scale)
+    # What the base has beyond this network (its old head, dense layers that are passed by) stays behind.
+    write_weights(model_dir / WEIGHTS, tensors, base=base, kept=whole)
+    write_spec(model_dir, network.spec, network.num_features, network.head)
 
 
 def _build(spec: ModelSpec) -> Network:
     net = vision.build_net(spec.library, spec.architecture, spec.num_classes or 1, spec.image_size)
-    return Network(net, spec, vision.head_name(net))
+    network = Network(net, spec, vision.head_name(net))
+    if spec.pooling == "average":
+        network.head, width = vision.average_maps(net, spec.architecture)
+    else:
+        width = network.num_features
+    if spec.pooling == "average" or spec.hidden is not None:
+        _put(network, vision.new_head(width, spec.num_classes or 1, spec.hidden))
+    return network
 
 
 def _read(spec: ModelSpec, path: Path) -> Network:

@@ -16,6 +16,7 @@ import yaml
 
 from training import remedies
 from training.recipe_reading import MAX_TEXT_BYTES, Problem, RecipeError, load_yaml, read_section
+from training.recipe_study import Range, StudySpec, corners, read_space, with_changes
 
 __all__ = ["MAX_TEXT_BYTES", "Problem", "Recipe", "RecipeError", "dump_recipe", "parse_recipe"]
 
@@ -49,13 +50,19 @@ class BaseModelSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
-    """Where the rows to learn from are; each task adds its own columns."""
+    """Where the rows to learn from are; each task adds its own columns.
+
+    With `folds` the training rows are cut into so many parts, alike in their classes, and part number `fold`
+    validates in place of a fraction.
+    """
 
     repo: str = _required_text()
     revision: str | None = _text(None)
     train_split: str = _text("train", 100)
     validation_split: str | None = _text(None, 100)
     validation_fraction: float = _number(0.1, at_least=0.0, at_most=0.5)
+    folds: int | None = _number(None, at_least=2, at_most=100)
+    fold: int = _number(0, at_least=0, at_most=99)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +86,26 @@ class ScalarImageData(ImageData):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TagImageData(ImageData):
+    """Images and any number of labels each: a column of lists, or `label_columns` of 0 and 1."""
+
+    label_column: str = _text("labels", 100)
+    label_columns: tuple[str, ...] | None = _text(None, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableData(DatasetSpec):
-    """Rows of a table. `columns` null: all but the target; `categorical` null: those that hold text."""
+    """Rows of a table. `columns` null: all but the target; `categorical` null: those that hold text.
+
+    `quantiles` of a number, 0.5 among them, are learned in place of the number itself, by the loss `auto`.
+    """
 
     target_column: str = _required_text(100)
     columns: tuple[str, ...] | None = _text(None, 100)
     categorical: tuple[str, ...] | None = _text(None, 100)
     target_transform: str = _choice("standardize", "none", "standardize", "log")
     numeric_encoding: str = _choice("quantile", "quantile", "standardize")
+    quantiles: tuple[float, ...] | None = _number(None, above=0.0, below=1.0)
     max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
 
 
@@ -180,6 +199,16 @@ class LoraSpec:
 
 
 @dataclass(frozen=True)
+class HeadSpec:
+    """The new head: one linear layer, or Linear, ReLU, Linear with `hidden` units between. It reads what the
+    network's `own` last layer reads, or the `average` of the last feature maps, past dense layers before it.
+    """
+
+    hidden: int | None = _number(None, at_least=1, at_most=65_536)
+    pooling: str = _choice("own", "own", "average")
+
+
+@dataclass(frozen=True)
 class StrategySpec:
     """Which part learns. `lr_decay` multiplies the learning rate once per stage below the head.
 
@@ -188,6 +217,7 @@ class StrategySpec:
     """
 
     kind: str = _choice("head", "head", "last-stages", "gradual", "full", "lp-ft", "lora")
+    head: HeadSpec = HeadSpec()
     stages: int = _number(1, at_least=1, at_most=100)
     lr_decay: float = _number(1.0, above=0.0, at_most=1.0)
     unfreeze_every: int = _number(1, at_least=1, at_most=1000)
@@ -244,7 +274,7 @@ class BenchmarkSpec:
 # What each task's data set is told by. The web reads this table too; the modules are in training/tasks.
 TASK_DATA: dict[str, type[DatasetSpec]] = {
     "image-classification": ImageData,
-    "image-multilabel": ImageData,
+    "image-multilabel": TagImageData,
     "image-regression": ScalarImageData,
     "tabular-classification": TableData,
     "tabular-regression": TableData,
@@ -271,6 +301,7 @@ class Recipe:
     optim: OptimSpec = OptimSpec()
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
     benchmark: BenchmarkSpec | None = None
+    study: StudySpec | None = None
     seed: int = _number(0, at_least=0, at_most=2**31 - 1)
     deterministic: bool = True
 
@@ -333,11 +364,43 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
     if data.validation_split == data.train_split:
         text = "dataset.validation_split must differ from dataset.train_split."
         problems.append(Problem("dataset.validation_split", text))
-    if recipe.early_stopping.patience and not data.validation_split and data.validation_fraction == 0:
+    if data.folds and data.validation_split:
+        text = "dataset.folds takes the place of dataset.validation_split; leave one of them out."
+        problems.append(Problem("dataset.folds", text))
+    if data.folds and recipe.task == "time-series-forecasting":
+        text = "dataset.folds would learn from the future of a series; leave it out."
+        problems.append(Problem("dataset.folds", text))
+    if data.fold and data.fold >= (data.folds or 1):
+        text = f"dataset.fold must be below dataset.folds, got {data.fold}."
+        problems.append(Problem("dataset.fold", text))
+    steered = data.validation_split or data.folds or data.validation_fraction > 0
+    if recipe.early_stopping.patience and not steered:
         text = "early_stopping.patience needs a validation split or a validation_fraction above 0."
         problems.append(Problem("early_stopping.patience", text))
     learned_from = (data.train_split, data.validation_split)
     if benchmark and benchmark.repo == data.repo and benchmark.split in learned_from:
         text = "benchmark.split must not be a split the run learns from or is steered by."
         problems.append(Problem("benchmark.split", text))
+    return problems + (_study_problems(recipe) if recipe.study and not problems else [])
+
+
+def _study_problems(recipe: Recipe) -> list[Problem]:
+    study, problems = recipe.study, []
+    assert study is not None
+    if study.folds and recipe.dataset.folds:
+        text = "study.folds sets dataset.folds for each of its runs; leave dataset.folds out."
+        problems.append(Problem("study.folds", text))
+    if study.search is None:
+        return problems
+    space, found = read_space(recipe, study.search.space)
+    problems += [Problem(name, text) for name, text in found]
+    if study.search.method == "grid" and any(isinstance(values, Range) for values in space.values()):
+        text = "study.search.method grid needs lists of choices, not ranges."
+        problems.append(Problem("study.search.method", text))
+    for name, value in corners(space):
+        try:
+            parse_recipe(with_changes(recipe.as_dict(), {name: value}))
+        except RecipeError as error:
+            where = f"study.search.space.{name}"
+            problems.append(Problem(where, f"{where}: {error.problems[0].message}"))
     return problems

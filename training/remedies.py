@@ -10,13 +10,20 @@ if TYPE_CHECKING:
 
 # What `loss.kind` may be beside auto; a task that is not named here has its own loss only.
 LOSSES: dict[str, tuple[str, ...]] = {
+    "tabular-classification": ("cross-entropy", "focal"),
+    "tabular-regression": ("mse", "mae", "huber"),
     "image-classification": ("cross-entropy", "focal"),
+    "image-multilabel": ("focal",),
+    "image-regression": ("mse", "mae", "huber"),
     "time-series-forecasting": ("mse", "mae", "huber"),
     "text-classification": ("cross-entropy", "focal"),
     "token-classification": ("cross-entropy", "focal"),
 }
 # Where rows are of one class each, so that classes can be weighed and shown equally often.
-BY_CLASS = ("image-classification", "text-classification")
+BY_CLASS = ("image-classification", "text-classification", "tabular-classification")
+# Where each label holds or does not: positives can be weighed.
+BY_LABEL = ("image-multilabel",)
+OF_IMAGES = ("image-classification", "image-multilabel", "image-regression")
 WITH_LORA = ("text-generation",)
 WITHOUT_HEAD = ("text-generation",)
 OF_NUMBERS = ("image-regression", "tabular-regression", "time-series-forecasting")
@@ -55,7 +62,7 @@ def _loss_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             "optim.label_smoothing",
             f"optim.label_smoothing must be 0 for the task {task}: it has no labels.",
         )
-    if loss.class_weights != "none" and task not in BY_CLASS:
+    if loss.class_weights != "none" and task not in (*BY_CLASS, *BY_LABEL):
         yield "loss.class_weights", f"loss.class_weights must be none for the task {task}."
     if recipe.sampling == "balanced" and task not in BY_CLASS:
         yield (
@@ -91,6 +98,9 @@ def _lora_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 def _strategy_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     strategy = recipe.strategy
+    own_head = strategy.head.hidden is None and strategy.head.pooling == "own"
+    if recipe.task not in OF_IMAGES and not own_head:
+        yield "strategy.head", f"strategy.head is for images; leave it out for the task {recipe.task}."
     if strategy.l2_sp and recipe.init == "scratch":
         yield (
             "strategy.l2_sp",

@@ -13,13 +13,33 @@ from training.images import FILTERS, Geometry
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
 MAX_CLASSES = 100_000
 LIBRARIES = ("torchvision", "timm")
+# What the outputs mean, by transformers' names for it. Classification is what a config without one means.
+CLASSES, NUMBER, TAGS = (
+    "single_label_classification",
+    "regression",
+    "multi_label_classification",
+)
+POOLINGS = ("own", "average")
 RESAMPLE = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
+class Scale:
+    """A target in its own units is `std` times the standardised one plus `mean`."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
 class ModelSpec:
-    """`labels[i]` names class i and may be empty; `mean` and `std` per channel on pixels scaled to 0..1."""
+    """`labels[i]` names output i and may be empty; `mean` and `std` per channel on pixels scaled to 0..1.
+
+    `hidden` and `pooling` describe a head that is not the architecture's own: see `vision.new_head` and
+    `vision.average_maps`. `target`: mean and deviation of the numbers that a regression learnt from, for
+    people to read; the weights on disk give numbers in their own units.
+    """
 
     architecture: str
     library: str
@@ -30,6 +50,10 @@ class ModelSpec:
     std: tuple[float, ...] = IMAGENET_STD
     interpolation: str = "bilinear"
     crop_pct: float = 1.0
+    problem: str = CLASSES
+    hidden: int | None = None
+    pooling: str = "own"
+    target: Scale | None = None
 
     @property
     def geometry(self) -> Geometry:
@@ -57,10 +81,13 @@ def read_spec(model_dir: Path) -> ModelSpec:
         raise _bad(f"a field has the wrong type or value ({str(error)[:100]})") from None
 
 
-def write_spec(model_dir: Path, spec: ModelSpec, num_features: int) -> None:
-    """Write `config.json` in timm's layout and `preprocessor_config.json` in transformers'."""
+def write_spec(model_dir: Path, spec: ModelSpec, num_features: int, head: str = "") -> None:
+    """Write `config.json` in timm's layout and `preprocessor_config.json` in transformers'.
+
+    `head`: name of the layer that gives the outputs, told where it is not the architecture's own.
+    """
     size = [3, spec.image_size, spec.image_size]
-    config = {
+    config: dict[str, Any] = {
         "architecture": spec.architecture,
         "library_name": spec.library,
         "num_classes": spec.num_classes,
@@ -76,6 +103,12 @@ def write_spec(model_dir: Path, spec: ModelSpec, num_features: int) -> None:
             "num_classes": spec.num_classes,
         },
     }
+    if spec.problem != CLASSES:
+        config["problem_type"] = spec.problem
+    if spec.target is not None:
+        config["target"] = {"mean": spec.target.mean, "std": spec.target.std}
+    if spec.hidden is not None or spec.pooling != "own":
+        config["head"] = {"name": head, "hidden": spec.hidden, "pooling": spec.pooling}
     side = {"height": spec.image_size, "width": spec.image_size}
     preprocessor = {
         "do_resize": True,
@@ -125,7 +158,24 @@ def _build(flat: dict[str, Any]) -> ModelSpec:
         std=_channels(flat.get("std"), IMAGENET_STD, 1e-6),
         interpolation=interpolation if interpolation in FILTERS else "bilinear",
         crop_pct=crop_pct,
+        problem=problem if (problem := flat.get("problem_type")) in (NUMBER, TAGS) else CLASSES,
+        target=_scale(flat.get("target")),
+        **_head(flat.get("head")),
     )
+
+
+def _scale(found: Any) -> Scale | None:
+    return Scale(float(found["mean"]), float(found["std"])) if isinstance(found, dict) else None
+
+
+def _head(found: Any) -> dict[str, Any]:
+    """Fields of a head that is not the architecture's own."""
+    if not isinstance(found, dict):
+        return {}
+    hidden, pooling = found.get("hidden"), found.get("pooling", "own")
+    if pooling not in POOLINGS or not (hidden is None or (type(hidden) is int and 1 <= hidden <= 65_536)):
+        raise _bad("its head must have pooling own or average and at most 65,536 hidden units")
+    return {"hidden": hidden, "pooling": pooling}
 
 
 def _labels(flat: dict[str, Any]) -> tuple[str, ...]:

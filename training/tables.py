@@ -20,6 +20,8 @@ MAX_CELL_CHARS = 16 * 1024 * 1024
 
 # Where an image is: encoded bytes, or a file.
 Source = bytes | Path
+# One column, or several whose cells come as tuples.
+Columns = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Rows:
     images: Callable[[set[int]], Iterator[tuple[int, Source]]]
 
 
-def read_listing(table: Path, root: Path, image_column: str, label_column: str) -> Rows:
+def read_listing(table: Path, root: Path, image_column: str, label_column: Columns) -> Rows:
     """A CSV or JSON-lines table of `file_name` (or the image column) and label, paths relative to it."""
     name = table.relative_to(root).as_posix()
     if table.stat().st_size > MAX_TABLE_BYTES:
@@ -46,11 +48,12 @@ def read_listing(table: Path, root: Path, image_column: str, label_column: str) 
     read = csv_rows if table.suffix == ".csv" else jsonl_rows
     for number, row in enumerate(read(table, name), start=1):
         column = "file_name" if "file_name" in row else image_column
-        require_columns(row, (column, label_column), name)
+        require_columns(row, (column, *column_names(label_column)), name)
         if len(paths) >= MAX_ROWS:
             raise UserError("data:too-large", f"The table {name} has more than {MAX_ROWS:,} rows.")
         paths.append(table.parent / _safe_path(row[column], f"{name}, row {number}"))
-        labels.append(row[label_column])
+        cells = tuple(row[part] for part in column_names(label_column))
+        labels.append(cells[0] if isinstance(label_column, str) else cells)
 
     def images(wanted: set[int]) -> Iterator[tuple[int, Source]]:
         return ((index, paths[index]) for index in sorted(wanted))
@@ -58,21 +61,24 @@ def read_listing(table: Path, root: Path, image_column: str, label_column: str) 
     return Rows(labels, None, lambda index: f"{paths[index].name} ({name}, row {index + 1})", images)
 
 
-def read_parquet(files: list[Path], root: Path, image_column: str, label_column: str) -> Rows:
+def read_parquet(files: list[Path], root: Path, image_column: str, label_column: Columns) -> Rows:
     """Parquet shards in name order, images as bytes or struct{bytes, path}; only labels are read at once."""
     import pyarrow.parquet as pq
 
     labels: list[Any] = []
     names: list[str] | None = None
     starts: list[int] = []
+    wanted_columns = column_names(label_column)
     for file in files:
         starts.append(len(labels))
         with parquet_errors(file, root):
             table = pq.ParquetFile(file)
-            check_parquet(table, file, root, (image_column, label_column), len(labels))
-            names = names or declared_names(table.schema_arrow, label_column)
-            for batch in table.iter_batches(BATCH_ROWS * 64, columns=[label_column]):
-                labels.extend(batch.column(0).to_pylist())
+            check_parquet(table, file, root, (image_column, *wanted_columns), len(labels))
+            if isinstance(label_column, str):
+                names = names or declared_names(table.schema_arrow, label_column)
+            for batch in table.iter_batches(BATCH_ROWS * 64, columns=list(wanted_columns)):
+                cells = [batch.column(column).to_pylist() for column in wanted_columns]
+                labels.extend(cells[0] if isinstance(label_column, str) else zip(*cells, strict=True))
 
     def where(index: int) -> str:
         shard = max(i for i, start in enumerate(starts) if start <= index)
@@ -84,6 +90,10 @@ def read_parquet(files: list[Path], root: Path, image_column: str, label_column:
                 yield from _parquet_images(pq.ParquetFile(file), image_column, start, wanted, root, where)
 
     return Rows(labels, names, where, images)
+
+
+def column_names(columns: Columns) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else columns
 
 
 def _parquet_images(

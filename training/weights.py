@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -103,8 +103,16 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         raise _bad("it cannot be read") from None
 
 
-def write_weights(path: Path, changed: Mapping[str, Tensor], *, base: Path | None = None) -> None:
+def write_weights(
+    path: Path,
+    changed: Mapping[str, Tensor],
+    *,
+    base: Path | None = None,
+    kept: Container[str] | None = None,
+) -> None:
     """Write atomically the tensors of `base` in its order, those in `changed` replaced, new ones last.
+
+    `kept`: the names of `base` that still belong to the network; None: all of them.
 
     Not flushed to disk: after a loss of power the run writes its result anew, from its checkpoint.
 
@@ -112,6 +120,7 @@ def write_weights(path: Path, changed: Mapping[str, Tensor], *, base: Path | Non
     written by the safetensors library that is its own order already.
     """
     old = read_header(base) if base else {}
+    old = {name: entry for name, entry in old.items() if kept is None or name in kept}
     layout = [(name, old[name].dtype, old[name].shape) for name in old if name not in changed]
     layout += [(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in changed.items()]
     place = {name: index for index, name in enumerate([*old, *(name for name in changed if name not in old)])}

@@ -11,10 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training import metrics
+from training.data import Split, read_split
+from training.errors import UserError
 from training.evaluate import EvalReport, evaluate
-from training.imageruns import ImageRun, usage_of
+from training.imageruns import ImageRun, image_data
+from training.imagetargets import same_classes
+from training.imageusage import usage_of
 from training.predict import predict
-from training.recipe import ImageData, Recipe
+from training.recipe import Recipe
 from training.reporting import Reporter
 from training.tasks.base import Plan, Prepared, StepResult
 
@@ -25,14 +29,18 @@ class ImageClassification:
     pipeline_tag, library, example = "image-classification", "timm", "photo.png"
 
     def prepare(self, plan: Plan) -> Prepared:
-        run = ImageRun(plan)
-        return run.prepared(SoftmaxTask(run.split.labels, plan.recipe.optim.label_smoothing))
+        data = image_data(plan.recipe)
+        columns = {"image_column": data.image_column, "label_column": data.label_column}
+        run = ImageRun(plan, lambda name: read_split(plan.data_dir, name, **columns), same_classes)
+        labels = run.split.labels
+        _check_classes(run.split, run.rows)
+        run.tell(f"{len(labels)} classes")
+        return run.prepared(SoftmaxTask(labels, plan.recipe.optim.label_smoothing), class_targets, labels)
 
     def evaluate(
         self, model_dir: Path, data_dir: Path, split: str, *, recipe: Recipe, reporter: Reporter
     ) -> EvalReport:
-        data = recipe.dataset
-        assert isinstance(data, ImageData)
+        data = image_data(recipe)
         return evaluate(
             model_dir,
             data_dir,
@@ -47,6 +55,19 @@ class ImageClassification:
 
     def usage(self, repo: str, config: dict[str, Any]) -> str:
         return usage_of(repo, config)
+
+
+def class_targets(split: Split, rows: list[int]) -> Tensor:
+    """Class indices [rows]."""
+    return torch.tensor([split.targets[row] for row in rows])
+
+
+def _check_classes(split: Split, rows: list[int]) -> None:
+    found = {split.targets[row] for row in rows}
+    if len(found) < 2:
+        only = split.labels[next(iter(found))][:60]
+        text = f"All training images are of one class, {only!r}; a classifier needs at least two."
+        raise UserError("data:one-class", text)
 
 
 class SoftmaxTask:
