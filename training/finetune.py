@@ -8,8 +8,8 @@ import math
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,20 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from training import checkpoint, learning
+from training import checkpoint, learning, phases, stopping, unfreezing
 from training.allocator import keep_freed_memory
+from training.averages import Average
 from training.batches import Batches, epoch_order
-from training.device import describe, pick_device, reproducible, step_seed, train_dtype
+from training.device import describe, pick_device, reproducible
+from training.diagnosis import diverged
+from training.equip import equip
 from training.errors import Interrupted, UserError
 from training.headstep import HeadStep
 from training.meter import Meter
-from training.optim import lr_factor, make_optimizer, parameter_groups, set_lr
+from training.optim import lr_factor, make_optimizer, momentum_at, parameter_groups, set_lr
 from training.recipe import Recipe
 from training.reporting import Reporter
+from training.stepping import Stepper, out_of_memory, release_memory
 from training.tasks import task_kind
 from training.tasks.base import Examples, Plan, Prepared
 
@@ -62,6 +66,8 @@ class Progress:
     best: float | None = None
     best_epoch: int = 0
     stopped: bool = False
+    # Rows that go through the net at once, where memory did not hold what the recipe says.
+    micro_batch: int | None = None
 
 
 def finetune(
@@ -92,12 +98,9 @@ def finetune(
             reporter.log(describe(device))
             cache = cache_dir or work_dir / "features"
             plan = Plan(recipe, base_dir, data_dir, work_dir, cache, device, reporter)
-            prepared = task_kind(recipe.task).prepare(plan)
-            run = Run(recipe, prepared, work_dir / CHECKPOINT, reporter, report_seconds, checkpoint_seconds)
-            reporter.stage("train")
-            metrics, history = run.train()
+            prepared, metrics, history = _learn(plan, (report_seconds, checkpoint_seconds))
     except torch.OutOfMemoryError:
-        text = "The GPU ran out of memory; choose a smaller optim.batch_size and more optim.grad_accum_steps."
+        text = "The GPU ran out of memory; choose a smaller base model or smaller inputs."
         raise UserError("train:out-of-memory", text) from None
     finally:
         shutil.rmtree(work_dir / SCRATCH, ignore_errors=True)
@@ -105,6 +108,39 @@ def finetune(
     model_dir = work_dir / "model"
     prepared.save(model_dir)
     return FinetuneResult(model_dir, metrics, history, prepared.task.labels, time.monotonic() - began)
+
+
+Pace = tuple[float, float]
+Learned = tuple[Prepared, dict[str, float], list[dict[str, float]]]
+
+
+def _learn(plan: Plan, pace: Pace) -> Learned:
+    """What was learned on, the metrics of the weights it ended with, and one row an epoch."""
+    head: dict[str, Tensor] = {}
+    before: list[dict[str, float]] = []
+    reporter = phases.PhaseReporter(plan.reporter)
+    if plan.recipe.strategy.kind == "lp-ft":
+        head, before = _probe(plan, pace)
+        reporter.before = int(before[-1]["step"])
+    prepared = task_kind(plan.recipe.task).prepare(replace(plan, reporter=reporter))
+    phases.load_head(prepared.network, head)
+    run = Run(plan.recipe, prepared, plan.work_dir / CHECKPOINT, reporter, *pace)
+    reporter.stage("train")
+    metrics, history = run.train()
+    return prepared, metrics, phases.continued(history, before)
+
+
+def _probe(plan: Plan, pace: Pace) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
+    """The head that LP-FT begins with, and the probe's rows; a finished probe is read from its checkpoint."""
+    recipe = phases.probe_recipe(plan.recipe)
+    reporter = phases.PhaseReporter(plan.reporter)
+    prepared = task_kind(recipe.task).prepare(replace(plan, recipe=recipe, reporter=reporter))
+    run = Run(recipe, prepared, plan.work_dir / phases.PROBE_CHECKPOINT, reporter, *pace)
+    reporter.after = run.steps_per_epoch * plan.recipe.optim.epochs
+    reporter.stage("train")
+    _, history = run.train()
+    run.save()
+    return phases.head_state(prepared.network), history
 
 
 class Run:
@@ -119,6 +155,7 @@ class Run:
         report_seconds: float,
         checkpoint_seconds: float,
     ) -> None:
+        prepared = equip(prepared, recipe)
         self.recipe, self.prepared, self.path, self.reporter = recipe, prepared, path, reporter
         self.report_seconds, self.checkpoint_seconds = report_seconds, checkpoint_seconds
         optim = recipe.optim
@@ -126,16 +163,24 @@ class Run:
         kept = len(self._order(0))
         self.steps_per_epoch = math.ceil(kept / self.step_images)
         self.total_steps = optim.epochs * self.steps_per_epoch
-        groups = parameter_groups(prepared.network.net, prepared.stages, optim, recipe.strategy.lr_decay)
+        known = dict(prepared.network.net.named_parameters())
+        # Some have weights that never learn, such as tables of positions.
+        self.stages = [[name for name in stage if known[name].requires_grad] for stage in prepared.stages]
+        # With L2-SP the decay is the stepper's.
+        decayed = replace(optim, weight_decay=0.0) if recipe.strategy.l2_sp else optim
+        groups = parameter_groups(prepared.network.net, prepared.stages, decayed, recipe.strategy.lr_decay)
         self.optimizer = make_optimizer(groups, optim)
-        self.parameters = [item for group in groups for item in group["params"]]
+        self.stepper = Stepper(recipe, prepared, self.optimizer, reporter)
         self.head_step = self._head_step()
         # Short steps are taken many between two looks at the clock and at the hub: some milliseconds' worth.
         # Not where every single step is to be told.
-        short = self.head_step is not None and report_seconds > 0
+        short = self.head_step is not None and report_seconds > 0 and optim.ema is None
         self.stretch = max(1, STRETCH_IMAGES // self.step_images) if short else 1
         self.learning = learning.changed_state(prepared.network)
+        self.average = Average(self.learning, optim.ema) if optim.ema is not None else None
+        self.watched = stopping.watched(recipe.early_stopping.metric, prepared.task)
         self.best: dict[str, Tensor] = {}
+        self.eval_batch = prepared.eval_batch
         self.progress = Progress()
         self.meter = Meter()
         self.saved_at, self.save_cost = time.monotonic(), 0.0
@@ -144,26 +189,23 @@ class Run:
         """Run to the end; returns the validation metrics of the final weights and the history."""
         with self.head_step.threads(self.step_images) if self.head_step else nullcontext():
             self._resume()
+            self._check_metric()
             self._loop()
+        self._unfreeze(len(self.stages))
         return self._final_metrics(), self.progress.history
 
     def _loop(self) -> None:
-        progress, prepared = self.progress, self.prepared
+        progress = self.progress
         order, order_epoch = torch.empty(0, dtype=torch.long), -1
         while progress.step < self.total_steps and not progress.stopped:
             self._check()
             epoch, place = divmod(progress.step, self.steps_per_epoch)
             if epoch != order_epoch:
                 order, order_epoch = self._order(epoch), epoch
-                learning.set_learning_mode(prepared.network)
+                self._begin_epoch(epoch)
             count = min(self.stretch, self.steps_per_epoch - place)
             rows = order[place * self.step_images : (place + count) * self.step_images]
-            rates = [self._lr(progress.step + number) for number in range(count)]
-            if self.head_step is not None:
-                self.head_step.run(rows, self.step_images, rates)
-            else:
-                set_lr(self.optimizer, rates[0])
-                self._optimizer_step(rows, progress.step)
+            self._take_steps(rows, progress.step, count)
             progress.step += count
             if place + count == self.steps_per_epoch:
                 self._end_epoch(epoch)
@@ -179,77 +221,92 @@ class Run:
             return self.prepared.order(epoch)
         return epoch_order(len(self.prepared.train), self.recipe.optim.batch_size, self.recipe.seed, epoch)
 
-    def _lr(self, step: int) -> float:
-        return self.recipe.optim.lr * lr_factor(step, self.total_steps, self.recipe.optim)
+    def _begin_epoch(self, epoch: int) -> None:
+        strategy = self.recipe.strategy
+        if strategy.kind == "gradual":
+            count = unfreezing.learning_stages(epoch, len(self.stages), strategy.unfreeze_every)
+            self._unfreeze(count)
+            self.reporter.log(f"Epoch {epoch + 1}: {count} of {len(self.stages)} stages learn.")
+        learning.set_learning_mode(self.prepared.network)
 
-    def _optimizer_step(self, rows: Tensor, step: int) -> None:
-        """One update from the images of `rows`; the gradients of its micro-batches add up to the mean."""
-        recipe, prepared = self.recipe, self.prepared
-        seed = step_seed(recipe.seed, step)
-        # Dropout draws from the global generator: seeding it by step is what makes resuming exact.
-        torch.manual_seed(seed)
-        self.optimizer.zero_grad(set_to_none=True)
-        zero = torch.zeros((), device=prepared.device)
-        loss_sum, correct, weight = zero.clone(), zero.clone(), None
-        for index, micro in enumerate(rows.split(recipe.optim.batch_size)):
-            inputs, targets = prepared.train.take(micro, prepared.device, seed + index)
-            with self._autocast():
-                result = prepared.task.step(prepared.learner, inputs, targets)
-            share: Any = len(micro) / len(rows)
-            if result.weight is not None:
-                # How much there is in all is known at the end only; the gradients are divided then.
-                share = result.weight
-                weight = share if weight is None else weight + share
-            (result.loss * share).backward()
-            loss_sum += result.loss.detach() * (len(micro) if result.weight is None else result.weight)
-            if result.correct is not None:
-                correct += result.correct
-        if weight is not None:
-            self._divide_gradients(weight)
-        if recipe.optim.grad_clip is not None:
-            nn.utils.clip_grad_norm_(self.parameters, recipe.optim.grad_clip)
-        self.optimizer.step()
-        self.meter.add(loss_sum, correct, len(rows) if weight is None else weight)
+    def _unfreeze(self, count: int) -> None:
+        if self.recipe.strategy.kind == "gradual":
+            unfreezing.unfreeze(self.prepared.network.net, self.stages, count)
 
-    def _divide_gradients(self, weight: Tensor) -> None:
-        gradients = [item.grad for item in self.parameters if item.grad is not None]
-        if gradients:
-            torch._foreach_div_(gradients, float(weight.clamp(min=1)))
+    def _take_steps(self, rows: Tensor, step: int, count: int) -> None:
+        """`count` updates from `rows`, the first of them number `step`."""
+        optim, steps = self.recipe.optim, range(step, step + count)
+        rates = [optim.lr * lr_factor(number, self.total_steps, optim) for number in steps]
+        momenta = [momentum_at(number, self.total_steps, optim) for number in steps]
+        if self.head_step is not None:
+            self.head_step.run(rows, self.step_images, rates, momenta)
+        else:
+            set_lr(self.optimizer, rates[0], momenta[0])
+            self.meter.add(*self.stepper.step(rows, step))
+            if self.stepper.micro.size < optim.batch_size:
+                self.progress.micro_batch = self.stepper.micro.size
+        if self.average is not None:
+            self.average.update(step)
 
     def _end_epoch(self, epoch: int) -> None:
         progress = self.progress
         row = self._train_metrics(whole_epoch=True)
         if self.prepared.val is not None:
-            row |= self._validate(self.prepared.val)
-            self._watch(row, epoch)
+            with self._kept_weights():
+                row |= self._validate(self.prepared.val)
+                self._watch(row, epoch)
         self.reporter.report(progress.step, self.total_steps, row)
         progress.history.append({"epoch": epoch + 1, "step": progress.step, **row})
 
     def _watch(self, row: dict[str, float], epoch: int) -> None:
         """Keep the best epoch in mind, and stop when there was none for too long."""
-        progress, stopping, task = self.progress, self.recipe.early_stopping, self.prepared.task
-        name = f"val/{task.metric}"
-        value = row[name] if task.higher_is_better else -row[name]
-        if progress.best is None or value > progress.best + stopping.min_delta:
+        progress, rule = self.progress, self.recipe.early_stopping
+        name = f"val/{self.watched.name}"
+        value = self.watched.sign * row.get(name, math.nan)
+        if value > (-math.inf if progress.best is None else progress.best + rule.min_delta):
             progress.best, progress.best_epoch = value, epoch
-            if stopping.patience:
+            if rule.patience:
                 self.best = {key: item.detach().cpu().clone() for key, item in self.learning.items()}
-        elif stopping.patience and epoch - progress.best_epoch >= stopping.patience:
+        elif rule.patience and epoch - progress.best_epoch >= rule.patience:
             progress.stopped = True
             self.reporter.log(f"Stopping: no better {name} since epoch {progress.best_epoch + 1}.")
 
+    def _kept_weights(self) -> AbstractContextManager[None]:
+        """The weights that would be published now stand in the network inside the block."""
+        return self.average.in_place() if self.average is not None else nullcontext()
+
     def _validate(self, val: Examples) -> dict[str, float]:
-        prepared = self.prepared
-        pairs = predictions(prepared.learner, val, prepared.device, prepared.eval_batch)
-        found = prepared.task.measure(pairs)
+        found = self._measure(val)
         learning.set_learning_mode(self.prepared.network)
         self._require_finite(found["loss"])
         return {f"val/{name}": value for name, value in found.items()}
 
+    def _measure(self, val: Examples) -> dict[str, float]:
+        """The task's measures of the weights as they are, in smaller batches where memory runs out."""
+        prepared = self.prepared
+        while True:
+            try:
+                pairs = predictions(prepared.learner, val, prepared.device, self.eval_batch)
+                return prepared.task.measure(pairs)
+            except torch.OutOfMemoryError:
+                if self.eval_batch == 1:
+                    raise out_of_memory(1) from None
+            self.eval_batch //= 2
+            release_memory()
+            self.reporter.log(
+                f"Out of memory while validating: going on with {self.eval_batch} rows at once."
+            )
+
+    def _check_metric(self) -> None:
+        """Before the first step: validation must tell what early stopping is to watch."""
+        val, metric = self.prepared.val, self.recipe.early_stopping.metric
+        if metric and val is not None and self.progress.step == 0:
+            stopping.require_measured(self.watched, self._measure(val))
+
     def _require_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
-            text = f"The loss became infinite or NaN by step {self.progress.step}; choose a smaller optim.lr."
-            raise UserError("train:diverged", text)
+            net, train, clip = self.prepared.network.net, self.prepared.train, self.recipe.optim.grad_clip
+            raise diverged(self.progress.step, net, train, clipped=clip is not None)
 
     def _train_metrics(self, *, whole_epoch: bool = False) -> dict[str, float]:
         """Means since the last report, or over the epoch. Raises `UserError` if the loss is not a number."""
@@ -261,13 +318,14 @@ class Run:
         return {"train/loss": loss, **hits, "lr": lr}
 
     def _final_metrics(self) -> dict[str, float]:
-        """Early stopping puts the best epoch's weights back; the metrics are always of the weights kept."""
+        """Early stopping puts the best epoch's weights back, averaging else its mean: metrics are of them."""
         history = self.progress.history
         row = history[-1] if history else {}
+        kept = self.best or (self.average.mean if self.average is not None else {})
+        with torch.no_grad():
+            for name, tensor in kept.items():
+                self.learning[name].copy_(tensor)
         if self.best:
-            with torch.no_grad():
-                for name, tensor in self.learning.items():
-                    tensor.copy_(self.best[name])
             row = history[self.progress.best_epoch]
         return {name: value for name, value in row.items() if name.startswith("val/")}
 
@@ -290,10 +348,6 @@ class Run:
         if self.head_step is not None:
             self.meter.add(*self.head_step.drain())
 
-    def _autocast(self) -> torch.autocast:
-        device, dtype = self.prepared.device, train_dtype(self.prepared.device)
-        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
-
     def _check(self) -> None:
         try:
             self.reporter.check()
@@ -302,11 +356,17 @@ class Run:
             raise
 
     def save(self) -> None:
-        """Write the checkpoint; the history and the meter go with it so that the curve has no seam."""
+        """Write the checkpoint; the history and the meter go with it so that the curve has no seam.
+
+        Nothing is written once the loss is no number: the last checkpoint stays the last good one.
+        """
+        self._drain()
+        if not math.isfinite(self.meter.total()):
+            return
         tensors = {f"net.{name}": tensor for name, tensor in self.learning.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors |= checkpoint.pack_optimizer(self.optimizer)
-        self._drain()
+        tensors |= self.average.state() if self.average is not None else {}
         state = {"of": self._fingerprint(), "progress": vars(self.progress), "meter": self.meter.state()}
         began = time.monotonic()
         checkpoint.save_checkpoint(self.path, tensors, state)
@@ -326,7 +386,10 @@ class Run:
                 tensor.copy_(tensors[f"net.{name}"])
         self.best = {key[5:]: item for key, item in tensors.items() if key.startswith("best.")}
         checkpoint.unpack_optimizer(self.optimizer, tensors)
+        if self.average is not None:
+            self.average.restore(tensors)
         self.progress = Progress(**state["progress"])
+        self.stepper.micro.size = self.progress.micro_batch or self.recipe.optim.batch_size
         self.meter.restore(state["meter"])
         self.reporter.log(f"Resuming after step {self.progress.step} of {self.total_steps}.")
 

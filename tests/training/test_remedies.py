@@ -1,0 +1,206 @@
+"""Every remedy at a fixed seed: its loss sequence, and that an interrupted run ends as the whole one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.training.test_finetune import assert_same_weights, run, weights
+from tests.training.world import Listener, recipe, write_base, write_images
+from training import finetune
+from training.averages import Average
+from training.batches import Batches
+from training.errors import Interrupted, UserError
+from training.weights import load_weights
+
+# Recorded when each was written (torch 2.14, CPU); other builds round a little differently.
+VARIANTS: dict[str, tuple[dict[str, Any], list[float]]] = {
+    "focal": ({"loss": {"kind": "focal", "gamma": 1.0}}, [0.3526, 0.1772, 0.0379, 0.03487]),
+    "weighed": ({"loss": {"class_weights": "balanced"}}, [0.7302, 0.5475, 0.1527, 0.15]),
+    "effective": (
+        {"loss": {"kind": "focal", "class_weights": "effective"}},
+        [0.1422, 0.0556, 0.008451, 0.007146],
+    ),
+    "balanced": ({"sampling": "balanced"}, [0.6693, 0.5422, 0.07815, 0.09857]),
+    "randaugment": ({"dataset": {"augment": "randaugment"}}, [0.6678, 0.6448, 0.2532, 0.4208]),
+    "mixup": ({"dataset": {"mix": "mixup"}}, [0.6995, 0.4642, 0.1569, 0.1707]),
+    "cutmix": (
+        {"dataset": {"augment": "light", "mix": "cutmix", "mix_alpha": 0.5}},
+        [0.6666, 0.5487, 0.1656, 0.272],
+    ),
+    "linear": ({"optim": {"schedule": "linear"}}, [0.6996, 0.4625, 0.1852, 0.172]),
+    "one-cycle": (
+        {"optim": {"schedule": "one-cycle", "warmup_fraction": 0.3}},
+        [0.6996, 0.6627, 0.2323, 0.2703],
+    ),
+    "one-cycle-sgd": ({"optim": {"schedule": "one-cycle", "name": "sgd"}}, [0.6996, 0.6421, 0.4313, 0.4479]),
+    "one-cycle-head": (
+        {"optim": {"schedule": "one-cycle"}, "strategy": {"kind": "head"}},
+        [0.6951, 0.6612, 0.4309, 0.5288],
+    ),
+    "ema": ({"optim": {"ema": 0.9}}, [0.6996, 0.4625, 0.159, 0.1511]),
+    "ema-head": ({"optim": {"ema": 0.9}, "strategy": {"kind": "head"}}, [0.6951, 0.6612, 0.4301, 0.5284]),
+    "gradual": ({"optim": {"epochs": 4}, "strategy": {"kind": "gradual"}}, [0.6951, 0.6763, 0.2402, 0.1549]),
+    "lp-ft": (
+        {"strategy": {"kind": "lp-ft", "probe_epochs": 1, "probe_lr": 0.01}},
+        [0.6951, 0.6612, 0.1233, 0.1447],
+    ),
+    "l2-sp": ({"optim": {"weight_decay": 0.1}, "strategy": {"l2_sp": 0.5}}, [0.6996, 0.4626, 0.168, 0.1559]),
+    "metric": (
+        {"optim": {"epochs": 4}, "early_stopping": {"patience": 1, "metric": "loss"}},
+        [0.6996, 0.5341, 0.04359, 0.2848],
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three cats for every dog."""
+    folder = write_images(tmp_path_factory.mktemp("uneven"), train=24, test=4)
+    for path in sorted((folder / "train" / "dog").iterdir())[8:]:
+        path.unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def normed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A net with batch-norm and dropout in it: everything that draws or drifts."""
+    return write_base(tmp_path_factory.mktemp("normed"), "mobilenet_v3_small", "torchvision")
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_loss_sequence_at_a_fixed_seed(name: str, base: Path, uneven: Path, tmp_path: Path) -> None:
+    sections, recorded = VARIANTS[name]
+    listener = Listener()
+    run(recipe(**sections), base, uneven, tmp_path, listener)
+    losses = [loss for _, loss in listener.losses()]
+    assert losses[:2] + losses[-2:] == pytest.approx(recorded, rel=0.02)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_an_interrupted_run_ends_as_the_whole_one(
+    name: str, normed: Path, uneven: Path, tmp_path: Path
+) -> None:
+    given = recipe(**VARIANTS[name][0])
+    whole = Listener()
+    expected = run(given, normed, uneven, tmp_path / "whole", whole)
+    for cut in (2, 5):
+        first, second = Listener(cut, Interrupted()), Listener()
+        with pytest.raises(Interrupted):
+            run(given, normed, uneven, tmp_path / f"cut{cut}", first)
+        torch.manual_seed(99)
+        result = run(given, normed, uneven, tmp_path / f"cut{cut}", second)
+        assert first.losses() + second.losses() == whole.losses()
+        assert result.history == expected.history
+        assert result.metrics == expected.metrics
+        assert_same_weights(result, expected)
+    assert weights(expected)
+
+
+def test_averaged_weights_are_the_ones_measured_and_kept(
+    base: Path, uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = recipe(optim={"ema": 0.9})
+    plain = run(recipe(), base, uneven, tmp_path / "plain")
+    averages: list[Average] = []
+    made = finetune.Average
+
+    def remember(*args: Any) -> Average:
+        averages.append(made(*args))
+        return averages[-1]
+
+    monkeypatch.setattr(finetune, "Average", remember)
+    result = run(given, base, uneven, tmp_path / "ema")
+    kept = weights(result)
+    for name, mean in averages[0].mean.items():
+        assert torch.equal(kept[name], mean), name
+    assert not torch.equal(kept["fc.weight"], weights(plain)["fc.weight"])
+    # The steps themselves are the plain run's: averaging looks on.
+    assert [row["train/loss"] for row in result.history] == [row["train/loss"] for row in plain.history]
+    assert result.metrics["val/loss"] != plain.metrics["val/loss"]
+
+
+def test_gradual_unfreezing_moves_a_stage_more_each_epoch(base: Path, uneven: Path, tmp_path: Path) -> None:
+    before = load_weights(base / "model.safetensors")
+    moved = []
+    for epochs in (2, 3):
+        # A schedule that does not depend on the length of the run, to look at it after each epoch.
+        optim = {"epochs": epochs, "schedule": "constant", "warmup_fraction": 0.0}
+        given = recipe(strategy={"kind": "gradual"}, optim=optim)
+        listener = Listener()
+        after = weights(run(given, base, uneven, tmp_path / str(epochs), listener))
+        changed = {name for name in before if name in after and not torch.equal(before[name], after[name])}
+        moved.append({name.split(".")[0] for name in changed})
+        assert listener.logs[-1] == f"Epoch {epochs}: {epochs} of 6 stages learn."
+    assert moved == [{"layer4", "fc"}, {"layer3", "layer4", "fc"}]
+
+
+def test_lp_ft_fine_tunes_from_the_probed_head(
+    base: Path, uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optim = {"epochs": 2, "name": "sgd", "lr": 1e-9}
+    strategy = {"kind": "lp-ft", "probe_epochs": 3, "probe_lr": 0.02}
+    listener = Listener()
+    result = run(recipe(strategy=strategy, optim=optim), base, uneven, tmp_path / "lp-ft", listener)
+    probe = {"epochs": 3, "name": "sgd", "lr": 0.02}
+    probed = run(recipe(strategy={"kind": "head"}, optim=probe), base, uneven, tmp_path / "probe")
+    # With almost no second learning rate the head is the probe's.
+    torch.testing.assert_close(weights(result)["fc.weight"], weights(probed)["fc.weight"])
+    assert [row["epoch"] for row in result.history] == [1, 2, 3, 4, 5]
+    assert [row["train/loss"] for row in result.history[:3]] == [row["train/loss"] for row in probed.history]
+    steps = [step for step, _, _ in listener.reports]
+    assert steps == list(range(1, len(steps) + 1))
+    assert {total for _, total, _ in listener.reports} == {len(steps)}
+    assert listener.stages.count("train") == 2
+
+
+def test_l2_sp_keeps_the_body_near_the_base(base: Path, uneven: Path, tmp_path: Path) -> None:
+    before = load_weights(base / "model.safetensors")
+    distances = []
+    for alpha in (0.0, 10.0):
+        given = recipe(strategy={"l2_sp": alpha})
+        after = weights(run(given, base, uneven, tmp_path / str(alpha)))
+        body = [name for name in before if name.endswith("weight") and not name.startswith("fc")]
+        distances.append(sum(float((after[name] - before[name]).square().sum()) for name in body))
+    assert distances[1] < 0.8 * distances[0]
+
+
+def test_balanced_sampling_shows_rare_classes_as_often(base: Path, uneven: Path, tmp_path: Path) -> None:
+    shown: list[torch.Tensor] = []
+    real = Batches.take
+
+    def count(self: Batches, rows: torch.Tensor, device: torch.device, seed: int | None = None) -> Any:
+        if seed is not None:
+            shown.append(self.targets[rows])
+        return real(self, rows, device, seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batches, "take", count)
+        run(recipe(sampling="balanced"), base, uneven, tmp_path)
+    cats, dogs = torch.bincount(torch.cat(shown)).tolist()
+    assert abs(cats - dogs) <= 1
+
+
+def test_early_stopping_watches_what_it_is_told(base: Path, uneven: Path, tmp_path: Path) -> None:
+    stopping = {"patience": 2, "metric": "loss"}
+    listener = Listener()
+    result = run(
+        recipe(optim={"epochs": 40, "lr": 0.03}, early_stopping=stopping), base, uneven, tmp_path, listener
+    )
+    found = [row["val/loss"] for row in result.history]
+    best = found.index(min(found))
+    assert len(found) == best + 3 < 40
+    assert result.metrics["val/loss"] == min(found)
+    assert f"Stopping: no better val/loss since epoch {best + 1}." in listener.logs
+
+
+def test_a_metric_that_is_not_measured_is_told_before_the_first_step(
+    base: Path, uneven: Path, tmp_path: Path
+) -> None:
+    listener = Listener()
+    with pytest.raises(UserError, match="'macro_fl'; did you mean macro_f1"):
+        run(recipe(early_stopping={"patience": 1, "metric": "macro_fl"}), base, uneven, tmp_path, listener)
+    assert listener.reports == []

@@ -1,0 +1,129 @@
+"""One optimizer step: micro-batches, their gradients' mean, clipping, the pull of L2-SP, the update."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training.anchors import Anchor
+from training.device import step_seed, train_dtype
+from training.errors import UserError
+from training.microbatches import MicroBatches
+from training.recipe import Recipe
+from training.reporting import Reporter
+from training.tasks.base import Prepared
+
+# Sum of losses, of hits, and of what they are the means of.
+Sums = tuple[Tensor, Tensor, int | Tensor]
+
+
+class Stepper:
+    """Takes steps with `optimizer`; `micro` is how many rows go through the net at once."""
+
+    def __init__(
+        self, recipe: Recipe, prepared: Prepared, optimizer: torch.optim.Optimizer, reporter: Reporter
+    ) -> None:
+        self.recipe, self.prepared = recipe, prepared
+        self.optimizer, self.reporter = optimizer, reporter
+        self.parameters = [item for group in optimizer.param_groups for item in group["params"]]
+        self.micro = MicroBatches(recipe.optim.batch_size, prepared.network.net)
+        self.anchor = _anchor(recipe, prepared)
+
+    def step(self, rows: Tensor, number: int) -> Sums:
+        """One update from the rows of step `number`; where memory runs out, anew with half the micro-batch.
+
+        What batch statistics took in before memory ran out stays in them. Raises `UserError` where not even
+        the smallest micro-batch fits.
+        """
+        sums = None
+        while sums is None:
+            # Outside of the handler: inside it, the error's own traceback would hold the memory.
+            sums = self._attempt(rows, number)
+            if sums is None:
+                self._halve()
+        if self.recipe.optim.grad_clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.recipe.optim.grad_clip)
+        if self.anchor is not None:
+            self.anchor.pull(self.optimizer.param_groups)
+        self.optimizer.step()
+        return sums
+
+    def _attempt(self, rows: Tensor, number: int) -> Sums | None:
+        """Gradients of the mean loss over `rows`; None where memory ran out."""
+        try:
+            return self._gradients(rows, step_seed(self.recipe.seed, number))
+        except torch.OutOfMemoryError:
+            return None
+
+    def _gradients(self, rows: Tensor, seed: int) -> Sums:
+        prepared = self.prepared
+        # Dropout draws from the global generator: seeding it by step is what makes resuming exact.
+        torch.manual_seed(seed)
+        self.optimizer.zero_grad(set_to_none=True)
+        zero = torch.zeros((), device=prepared.device)
+        loss_sum, correct, weight = zero.clone(), zero.clone(), None
+        for index, micro in enumerate(self.micro.split(rows)):
+            inputs, targets = prepared.train.take(micro, prepared.device, seed + index)
+            with self._autocast():
+                result = prepared.task.step(prepared.learner, inputs, targets)
+            share: Any = len(micro) / len(rows)
+            if result.weight is not None:
+                # How much there is in all is known at the end only; the gradients are divided then.
+                share = result.weight
+                weight = share if weight is None else weight + share
+            (result.loss * share).backward()
+            loss_sum += result.loss.detach() * (len(micro) if result.weight is None else result.weight)
+            if result.correct is not None:
+                correct += result.correct
+        if weight is not None:
+            self._divide_gradients(weight)
+        return loss_sum, correct, len(rows) if weight is None else weight
+
+    def _divide_gradients(self, weight: Tensor) -> None:
+        gradients = [item.grad for item in self.parameters if item.grad is not None]
+        if gradients:
+            torch._foreach_div_(gradients, float(weight.clamp(min=1)))
+
+    def _autocast(self) -> torch.autocast:
+        device, dtype = self.prepared.device, train_dtype(self.prepared.device)
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+    def _halve(self) -> None:
+        before = self.micro.size
+        self.optimizer.zero_grad(set_to_none=True)
+        release_memory()
+        if not self.micro.halve():
+            raise out_of_memory(before)
+        times = self.recipe.optim.batch_size // self.micro.size * self.recipe.optim.grad_accum_steps
+        self.reporter.log(
+            f"Out of memory with {before} rows at once: going on with {self.micro.size}, "
+            f"and {times} accumulation steps for the same update."
+        )
+
+
+def release_memory() -> None:
+    """Give back what the allocator keeps, so that smaller pieces find room."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def out_of_memory(rows: int) -> UserError:
+    """What to tell of a run that fits in no piece; `rows` is the smallest number that was tried."""
+    text = (
+        f"The GPU ran out of memory even with {rows} rows at once; "
+        "choose a smaller base model, smaller inputs, or a strategy.kind that learns less."
+    )
+    return UserError("train:out-of-memory", text)
+
+
+def _anchor(recipe: Recipe, prepared: Prepared) -> Anchor | None:
+    """L2-SP from the weights as they are now; on the head `optim.weight_decay`, not on its biases."""
+    if not recipe.strategy.l2_sp:
+        return None
+    known = dict(prepared.network.net.named_parameters())
+    *body, head = prepared.stages
+    pulled = [known[name] for stage in body for name in stage if known[name].requires_grad]
+    shrunk = [known[name] for name in head if known[name].ndim > 1]
+    return Anchor(pulled, shrunk, recipe.strategy.l2_sp, recipe.optim.weight_decay)
