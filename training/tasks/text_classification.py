@@ -17,10 +17,13 @@ from training import metrics
 from training.batches import Batches
 from training.device import pick_device, reproducible
 from training.errors import UserError
+from training.losses import make_loss
 from training.measures import classification
+from training.objectives import by_class
 from training.recipe import Recipe, TextData
 from training.reporting import Reporter, SilentReporter
-from training.tasks.base import Examples, Measured, Plan, Prepared, StepResult
+from training.sampling import balanced_order
+from training.tasks.base import Measured, Plan, Prepared, StepResult
 from training.text import runs
 from training.text.batching import TextBatches, length_order, tokenize_texts
 from training.text.encoders import Logits, learner
@@ -32,7 +35,7 @@ MAX_TABLE_CLASSES = 200
 class TextClassification:
     """The kind: what `task_kind` answers."""
 
-    pipeline_tag = "text-classification"
+    pipeline_tag, library, example = "text-classification", "transformers", "I would buy it again."
 
     def prepare(self, plan: Plan) -> Prepared:
         data = _text_data(plan.recipe)
@@ -93,19 +96,20 @@ print(classify("A text.", truncation=True))"""
 
 
 class TextTask:
-    """Label smoothing counts while learning only: validation losses of all recipes can be compared."""
+    """The recipe's loss, smoothing and weights count while learning only: the loss that `measure` tells is
+    always plain cross-entropy, so that validation losses of all recipes can be compared."""
 
     metric, higher_is_better = "accuracy", True
-    counts_hits = is_softmax = True
+    counts_hits = True
 
-    def __init__(self, labels: list[str], label_smoothing: float) -> None:
-        self.labels = labels
-        self.label_smoothing = label_smoothing
+    def __init__(self, labels: list[str], recipe: Recipe, targets: Tensor) -> None:
+        own = by_class(recipe, targets, len(labels))
+        self.labels, self.is_softmax = labels, own is None
+        self.loss = own or make_loss("cross-entropy", smoothing=recipe.optim.label_smoothing)
 
     def step(self, learner: nn.Module, inputs: Any, targets: Tensor) -> StepResult:
         logits = learner(inputs)
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
-        return StepResult(loss, logits, (logits.argmax(1) == targets).sum())
+        return StepResult(self.loss(logits, targets), logits, (logits.argmax(1) == targets).sum())
 
     def measure(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """loss, accuracy, macro_f1 from logits [n, classes] and targets [n]."""
@@ -147,17 +151,24 @@ def _prepared(plan: Plan, model: runs.Model, train: TextBatches, val: TextBatche
     encoder, recipe = model.encoder, plan.recipe
     network, stages = runs.what_learns(plan, encoder)
     encoder.net.to(plan.device)
-    task = TextTask(encoder.labels, recipe.optim.label_smoothing)
+    assert train.targets is not None
+    targets = train.targets
+    task = TextTask(encoder.labels, recipe, targets)
+
+    def balanced(epoch: int) -> Tensor:
+        return balanced_order(targets, recipe.optim.batch_size, recipe.seed, epoch)
+
+    def by_length(epoch: int) -> Tensor:
+        return length_order(train.lengths, recipe.optim.batch_size, recipe.seed, epoch)
+
+    is_balanced = recipe.sampling == "balanced"
     if recipe.strategy.kind == "head":
         plan.reporter.stage("features")
         features = [_features(plan, model, part) for part in (train, val) if part is not None]
-        head = learner(encoder)
-        rest: Examples | None = features[1] if val is not None else None
-        return Prepared(network, head, stages, task, features[0], rest, plan.device, model.save)
-
-    def order(epoch: int) -> Tensor:
-        return length_order(train.lengths, recipe.optim.batch_size, recipe.seed, epoch)
-
+        head, rest = learner(encoder), features[1] if val is not None else None
+        order = balanced if is_balanced else None
+        return Prepared(network, head, stages, task, features[0], rest, plan.device, model.save, order)
+    order = balanced if is_balanced else by_length
     net = Logits(encoder.net)
     return Prepared(network, net, stages, task, train, val, plan.device, model.save, order)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from training.device import pick_device, reproducible
 from training.errors import UserError
+from training.losses import make_loss
 from training.measures import classification, tokens
 from training.recipe import Recipe, TokenData
 from training.reporting import Reporter, SilentReporter
@@ -32,7 +33,7 @@ RESAMPLES = 1000
 class TokenClassification:
     """The kind: what `task_kind` answers."""
 
-    pipeline_tag = "token-classification"
+    pipeline_tag, library, example = "token-classification", "transformers", "12 High Street Leeds"
 
     def prepare(self, plan: Plan) -> Prepared:
         data = _token_data(plan.recipe)
@@ -106,21 +107,15 @@ class TokenTask:
     metric, higher_is_better = "f1", True
     counts_hits, is_softmax = True, False
 
-    def __init__(self, labels: list[str], label_smoothing: float) -> None:
+    def __init__(self, labels: list[str], recipe: Recipe) -> None:
         self.labels = labels
-        self.label_smoothing = label_smoothing
+        kind = "cross-entropy" if recipe.loss.kind == "auto" else recipe.loss.kind
+        self.loss = make_loss(kind, gamma=recipe.loss.gamma, smoothing=recipe.optim.label_smoothing)
 
     def step(self, learner: nn.Module, inputs: Any, targets: Tensor) -> StepResult:
         logits = learner(inputs)
         counted = targets != IGNORED
-        weight = counted.sum()
-        loss = F.cross_entropy(
-            logits.float().flatten(0, 1),
-            targets.flatten(),
-            ignore_index=IGNORED,
-            label_smoothing=self.label_smoothing,
-            reduction="sum",
-        ) / weight.clamp(min=1)
+        loss, weight = self.loss(logits, targets), counted.sum()
         return StepResult(loss, logits, ((logits.argmax(-1) == targets) & counted).sum(), weight)
 
     def measure(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
@@ -174,7 +169,7 @@ def _prepared(plan: Plan, model: runs.Model, train: TextBatches, val: TextBatche
     encoder, recipe = model.encoder, plan.recipe
     network, stages = runs.what_learns(plan, encoder)
     encoder.net.to(plan.device)
-    task = TokenTask(encoder.labels, recipe.optim.label_smoothing)
+    task = TokenTask(encoder.labels, recipe)
 
     def order(epoch: int) -> Tensor:
         return length_order(train.lengths, recipe.optim.batch_size, recipe.seed, epoch)

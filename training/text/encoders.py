@@ -23,6 +23,7 @@ TAILS = {
     "distilbert": ("pre_classifier", "classifier"),
     "modernbert": ("head", "classifier"),
 }
+TOKEN_TAILS = {"modernbert": ("head", "classifier")}
 FINAL = ("pooler", "final_norm")
 
 
@@ -67,7 +68,7 @@ def load_encoder(
     net, missing = _build(base_dir, config, tokens, scratch)
     if added:
         draw_mean_layer(net)
-    tail = ("classifier",) if tokens else TAILS.get(config.model_type, ("classifier",))
+    tail = (TOKEN_TAILS if tokens else TAILS).get(config.model_type, ("classifier",))
     new = {name for name in tail if any(key.startswith(f"{name}.") for key in missing)}
     if not same_head and not scratch:
         _draw_head(net.get_submodule(tail[-1]), config.initializer_range, seed)
@@ -87,7 +88,7 @@ def load_finished(model_dir: Path, *, tokens: bool) -> Encoder:
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         raise UserError("model:no-labels", "The model's config.json must name its classes in id2label.")
     net, missing = _build(model_dir, config, tokens, scratch=False)
-    tail = ("classifier",) if tokens else TAILS.get(config.model_type, ("classifier",))
+    tail = (TOKEN_TAILS if tokens else TAILS).get(config.model_type, ("classifier",))
     if missing:
         raise _mismatch(config, f"{sorted(missing)[0][:100]} is missing")
     return Encoder(net.eval(), names, tail, (), "tokens" if tokens else "cls")
@@ -101,8 +102,7 @@ def _build(model_dir: Path, config: Any, tokens: bool, scratch: bool) -> tuple[A
     try:
         with _quiet():
             if scratch:
-                net = kind.from_config(config)
-                return net.float(), {name for name, _ in net.named_parameters()}
+                return kind.from_config(config).float(), set()
             net, info = kind.from_pretrained(
                 str(model_dir),
                 config=config,

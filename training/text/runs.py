@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.data import holdout, thin
+from training.data import set_aside, thin
 from training.errors import UserError
 from training.featurecache import FeatureKey, cached_features
 from training.learning import Network, freeze
@@ -51,7 +51,7 @@ def choose_rows(plan: Plan, targets: Sequence[int], own_held: int | None) -> tup
     if own_held is not None:
         rows, held = list(range(len(targets))), list(range(own_held))
     else:
-        rows, held = holdout(targets, data.validation_fraction, seed)
+        rows, held = set_aside(targets, data, seed)
     return thin(rows, targets, data.max_train_rows, seed), held
 
 
