@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from training.language.published import load_published
 from training.language.reading import Chat, Message, read_chats
 from training.language.runs import chat_data, columns_of
 from training.language.scoring import Scored
+from training.measures.intervals import bootstrap
 from training.measures.text import chrf, exact_match, perplexity, token_f1
 from training.recipe import Recipe
 from training.reporting import Reporter
 from training.tasks.base import Measured
 
 SCORED_AT_ONCE = 16
-RESAMPLES = 1000
 
 
 def evaluate_answers(
@@ -54,7 +55,7 @@ def evaluate_answers(
     if not prompts:
         lo, hi = _interval(sums[:, 0], sums[:, 2])
         value = found["perplexity"]
-        return Measured(len(sums), "perplexity", value, float(lo.exp()), float(hi.exp()), found)
+        return Measured(len(sums), "perplexity", value, math.exp(lo), math.exp(hi), found)
     references = [wanted for _, wanted in prompts]
     found |= {
         "exact_match": exact_match(said, references),
@@ -63,7 +64,7 @@ def evaluate_answers(
     }
     each = torch.tensor([token_f1([text], [own]) for text, own in zip(said, references, strict=True)])
     lo, hi = _interval(each, torch.ones(len(each)))
-    return Measured(len(prompts), "token_f1", found["token_f1"], float(lo), float(hi), found)
+    return Measured(len(prompts), "token_f1", found["token_f1"], lo, hi, found)
 
 
 def score(net: Any, scribe: Scribe, chats: Sequence[Chat], max_tokens: int, reporter: Reporter) -> Tensor:
@@ -105,10 +106,13 @@ def by_prompt(chats: Iterable[Chat]) -> list[tuple[list[Message], list[str]]]:
     return list(found.values())
 
 
-def _interval(tops: Tensor, bottoms: Tensor) -> tuple[Tensor, Tensor]:
-    """95 % percentile bootstrap of Σ tops / Σ bottoms over rows drawn with replacement (Efron 1979)."""
-    generator = torch.Generator().manual_seed(0)
-    draws = torch.randint(len(tops), (RESAMPLES, len(tops)), generator=generator)
-    means = tops.double()[draws].sum(1) / bottoms.double()[draws].sum(1)
-    lo, hi = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
-    return lo, hi
+def _interval(tops: Tensor, bottoms: Tensor) -> tuple[float, float]:
+    """95 % bootstrap interval of Σ tops / Σ bottoms, rows drawn with replacement."""
+
+    def ratio(over: Any, under: Any) -> Any:
+        return over.sum(-1) / under.sum(-1)
+
+    found = bootstrap(
+        ratio, tops.double().numpy(), bottoms.double().numpy(), method="percentile", batched=True
+    )
+    return found.lo, found.hi
