@@ -17,9 +17,10 @@ class MicroBatches:
 
     def __init__(self, size: int, net: nn.Module) -> None:
         self.recipe_size = self.size = size
-        # Statistics over a batch need two rows.
-        norms = (nn.modules.batchnorm._BatchNorm,)
-        self.smallest = 2 if any(isinstance(module, norms) for module in net.modules()) else 1
+        # Statistics over a batch need two rows; frozen norms take none.
+        norms = [item for item in net.modules() if isinstance(item, nn.modules.batchnorm._BatchNorm)]
+        learning = [item for norm in norms for item in norm.parameters() if item.requires_grad]
+        self.smallest = 2 if learning else 1
 
     def split(self, rows: Tensor) -> tuple[Tensor, ...]:
         """The rows in pieces: as they come while nothing was halved, of nearly one size afterwards."""

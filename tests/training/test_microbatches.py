@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -34,3 +36,4 @@ def test_there_is_an_end_to_halving() -> None:
     assert not MicroBatches(1, PLAIN).halve()
     assert not MicroBatches(3, NORMED).halve()
     assert MicroBatches(3, PLAIN).halve()
+    assert MicroBatches(3, copy.deepcopy(NORMED).requires_grad_(False)).halve()

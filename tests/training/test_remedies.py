@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from tests.training.world import Listener, recipe, write_base, write_images
 from training import finetune
 from training.averages import Average
 from training.batches import Batches
+from training.checkpoint import load_checkpoint
 from training.errors import Interrupted, UserError
+from training.tasks.image_classification import SoftmaxTask
 from training.weights import load_weights
 
 # Recorded when each was written (torch 2.14, CPU); other builds round a little differently.
@@ -204,3 +208,122 @@ def test_a_metric_that_is_not_measured_is_told_before_the_first_step(
     with pytest.raises(UserError, match="'macro_fl'; did you mean macro_f1"):
         run(recipe(early_stopping={"patience": 1, "metric": "macro_fl"}), base, uneven, tmp_path, listener)
     assert listener.reports == []
+
+
+class ShortOfMemory:
+    """Stands in for a task whose net fits `rows` rows at once and no more."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows, self.sizes = rows, list[int]()
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        real = SoftmaxTask.step
+
+        def step(task: SoftmaxTask, learner: Any, inputs: Any, targets: Any) -> Any:
+            self.sizes.append(len(targets))
+            if len(targets) > self.rows:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return real(task, learner, inputs, targets)
+
+        patch.setattr(SoftmaxTask, "step", step)
+
+
+PLAIN = {"strategy": {"kind": "head"}, "dataset": {"augment": "none"}}
+
+
+def test_out_of_memory_is_answered_by_smaller_pieces(
+    base: Path, uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On features, so that no batch statistics tell small pieces from large ones.
+    given = recipe(loss={"kind": "cross-entropy"}, optim={"name": "sgd"}, **PLAIN)
+    monkeypatch.setattr("training.finetune.Run._head_step", lambda self: None)
+    roomy, tight = Listener(), Listener()
+    expected = run(given, base, uneven, tmp_path / "roomy", roomy)
+    short = ShortOfMemory(3)
+    short.install(monkeypatch)
+    result = run(given, base, uneven, tmp_path / "tight", tight)
+    assert [line for line in tight.logs if line.startswith("Out of memory")] == [
+        "Out of memory with 8 rows at once: going on with 4, and 2 accumulation steps for the same update.",
+        "Out of memory with 4 rows at once: going on with 2, and 4 accumulation steps for the same update.",
+    ]
+    # Tried once each, and not again at the next step.
+    assert short.sizes[:3] == [8, 4, 2]
+    assert set(short.sizes[2:]) <= {1, 2}
+    assert [step for step, _ in tight.losses()] == [step for step, _ in roomy.losses()]
+    assert [loss for _, loss in tight.losses()] == pytest.approx(
+        [loss for _, loss in roomy.losses()], rel=1e-4
+    )
+    torch.testing.assert_close(weights(result)["fc.weight"], weights(expected)["fc.weight"])
+
+
+def test_an_interrupted_run_remembers_how_much_fitted(
+    normed: Path, uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = recipe(dataset={"augment": "light"})
+    short = ShortOfMemory(4)
+    short.install(monkeypatch)
+    whole = Listener()
+    expected = run(given, normed, uneven, tmp_path / "whole", whole)
+    first, second = Listener(3, Interrupted()), Listener()
+    with pytest.raises(Interrupted):
+        run(given, normed, uneven, tmp_path / "cut", first)
+    result = run(given, normed, uneven, tmp_path / "cut", second)
+    assert not any(line.startswith("Out of memory") for line in second.logs)
+    assert first.losses() + second.losses() == whole.losses()
+    assert_same_weights(result, expected)
+
+
+def test_where_nothing_fits_the_user_is_told(
+    base: Path, uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ShortOfMemory(0).install(monkeypatch)
+    listener = Listener()
+    with pytest.raises(UserError, match="even with 2 rows at once; choose a smaller") as caught:
+        run(recipe(), base, uneven, tmp_path, listener)
+    assert caught.value.message_id == "train:out-of-memory"
+    assert sum(line.startswith("Out of memory") for line in listener.logs) == 2
+
+
+def test_validation_takes_smaller_pieces_too(
+    base: Path, uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = recipe(dataset={"validation_split": "test"})
+    expected = run(given, base, uneven, tmp_path / "roomy")
+    real = Batches.take
+
+    def take(self: Batches, rows: torch.Tensor, device: torch.device, seed: int | None = None) -> Any:
+        if seed is None and len(rows) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(self, rows, device, seed)
+
+    monkeypatch.setattr(Batches, "take", take)
+    monkeypatch.setattr("training.batches.EVAL_BATCH", 8)
+    listener = Listener()
+    result = run(given, base, uneven, tmp_path / "tight", listener)
+    assert "Out of memory while validating: going on with 2 rows at once." in listener.logs
+    assert result.metrics == pytest.approx(expected.metrics, rel=1e-4)
+
+
+def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(
+    base: Path, uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.finetune.CHECKPOINT_SHARE", 0)
+    real, count = SoftmaxTask.step, 0
+
+    def step(task: SoftmaxTask, learner: Any, inputs: Any, targets: Any) -> Any:
+        nonlocal count
+        count += 1
+        result = real(task, learner, inputs, targets)
+        return replace(result, loss=result.loss * math.nan) if count > 3 else result
+
+    monkeypatch.setattr(SoftmaxTask, "step", step)
+    pace = {"report_seconds": 1e9, "checkpoint_seconds": 0.0}
+    with pytest.raises(
+        UserError, match=r"choose a smaller optim\.lr, or set optim\.grad_clip to 1"
+    ) as caught:
+        run(recipe(), base, uneven, tmp_path, **pace)
+    assert caught.value.message_id == "train:diverged"
+    kept = load_checkpoint(tmp_path / finetune.CHECKPOINT)
+    assert kept is not None
+    assert kept[1]["progress"]["step"] == 3
+    assert all(torch.isfinite(item).all() for item in kept[0].values())
