@@ -30,8 +30,12 @@ def bleu(texts: Sequence[str], references: References) -> float:
     A reference longer and one shorter by as much: the shorter counts, as in sacreBLEU. Chinese, Japanese and
     Korean are not cut into words by 13a: use chrF for them.
     """
-    counts = np.sum([_counts(text, own) for text, own in paired(texts, references)], axis=0)
-    return _score(counts)
+    return score(row_counts(texts, references).sum(axis=0))
+
+
+def row_counts(texts: Sequence[str], references: References) -> Ints:
+    """What each text adds to `score` [texts, 10]; a resampled corpus is the sum of its rows."""
+    return np.array([_counts(text, own) for text, own in paired(texts, references)])
 
 
 def tokens_13a(text: str) -> list[str]:
@@ -61,7 +65,8 @@ def _counts(text: str, references: list[str]) -> Ints:
     return np.array([len(words), closest, *matches, *totals], dtype=np.int64)
 
 
-def _score(counts: Ints) -> float:
+def score(counts: Ints) -> float:
+    """BLEU of summed `row_counts` [10]."""
     length, wanted = (int(count) for count in counts[:2])
     matches, totals = counts[2 : 2 + ORDER], counts[2 + ORDER :]
     # An order of which the texts have no n-grams at all makes BLEU 0, as sacreBLEU has it for a corpus.

@@ -103,6 +103,10 @@ def defined(measures: Mapping[str, float]) -> dict[str, float]:
 
 
 def _array(values: Any, name: str) -> NDArray[Any]:
+    if hasattr(values, "detach"):
+        # A tensor; numpy knows neither gradients nor bfloat16.
+        values = values.detach().cpu()
+        values = values.double() if values.is_floating_point() else values
     try:
         return np.asarray(values)
     except ValueError:

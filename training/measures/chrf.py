@@ -18,7 +18,17 @@ def chrf(texts: Sequence[str], references: References) -> float:
     """chrF2 of the whole corpus, from 0 to 100: counts are pooled, white space is dropped, case is kept; of
     several references the one that scores best counts. Errors: `references.paired`.
     """
-    return 100 * _f(np.sum([_best(text, own) for text, own in paired(texts, references)], axis=0))
+    return score(row_counts(texts, references).sum(axis=0))
+
+
+def row_counts(texts: Sequence[str], references: References) -> Ints:
+    """What each text adds to `score` [texts, 6, 3]; a resampled corpus is the sum of its rows."""
+    return np.array([_best(text, own) for text, own in paired(texts, references)])
+
+
+def score(counts: Ints) -> float:
+    """chrF of summed `row_counts` [6, 3]."""
+    return 100 * _f(counts)
 
 
 def _best(text: str, references: list[str]) -> Ints:

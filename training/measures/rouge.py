@@ -6,6 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from training.measures.checks import Floats
 from training.measures.references import References, paired
 
 _OTHER = re.compile(r"[^a-z0-9]+")
@@ -19,16 +22,21 @@ def rouge(
     `words`: how a text becomes words; by default rouge-score's way, which knows a-z and 0-9 only and finds
     nothing in other scripts. Errors: `references.paired`.
     """
+    means = row_scores(texts, references, words).mean(axis=0)
+    return dict(zip(("rouge1", "rouge2", "rougeL"), means.tolist(), strict=True))
+
+
+def row_scores(
+    texts: Sequence[str], references: References, words: Callable[[str], list[str]] | None = None
+) -> Floats:
+    """The three scores of each text [texts, 3], of which `rouge` is the mean."""
     split = words or ascii_words
-    pairs = paired(texts, references)
-    totals = {"rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0}
-    for text, own in pairs:
+    found = []
+    for text, own in paired(texts, references):
         told = split(text)
-        wanted = [split(one) for one in own]
-        totals["rouge1"] += max(_overlap_f1(told, one, 1) for one in wanted)
-        totals["rouge2"] += max(_overlap_f1(told, one, 2) for one in wanted)
-        totals["rougeL"] += max(_f1(common_length(told, one), len(told), len(one)) for one in wanted)
-    return {name: total / len(pairs) for name, total in totals.items()}
+        rows = [_scores(told, split(one)) for one in own]
+        found.append([max(column) for column in zip(*rows, strict=True)])
+    return np.array(found)
 
 
 def ascii_words(text: str) -> list[str]:
@@ -47,6 +55,11 @@ def common_length(first: Sequence[str], second: Sequence[str]) -> int:
         match = row & places.get(word, 0)
         row = ((row + match) | (row - match)) & every
     return len(first) - row.bit_count()
+
+
+def _scores(told: list[str], wanted: list[str]) -> tuple[float, float, float]:
+    longest = _f1(common_length(told, wanted), len(told), len(wanted))
+    return _overlap_f1(told, wanted, 1), _overlap_f1(told, wanted, 2), longest
 
 
 def _overlap_f1(told: list[str], wanted: list[str], order: int) -> float:

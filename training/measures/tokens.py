@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from training.errors import UserError
-from training.measures.checks import defined, same_length, some_rows
+from training.measures.checks import Ints, defined, same_length, some_rows
 
 Sentences = Sequence[Sequence[str]]
 # (type, first token, last token)
@@ -70,6 +72,24 @@ def entity_report(targets: Sentences, predictions: Sentences) -> EntityReport:
     kinds = sorted(actual.keys() | predicted.keys())
     types = {kind: _scores(right[kind], predicted[kind], actual[kind]) for kind in kinds}
     return EntityReport(_scores(right.total(), predicted.total(), actual.total()), types)
+
+
+def sentence_counts(targets: Sentences, predictions: Sentences) -> Ints:
+    """Entities right, predicted and true of each sentence [sentences, 3]; `f1_of_counts` of resampled rows is
+    what a bootstrap asks for.
+    """
+    _check(targets, predictions)
+    found = []
+    for truth, guess in zip(targets, predictions, strict=True):
+        true, told = set(entities(truth)), set(entities(guess))
+        found.append((len(true & told), len(told), len(true)))
+    return np.array(found, dtype=np.int64)
+
+
+def f1_of_counts(counts: Ints) -> float:
+    """Micro F1 of the sentences of `sentence_counts`, 0 without entities."""
+    right, predicted, actual = (int(total) for total in counts.sum(axis=0))
+    return _scores(right, predicted, actual).f1
 
 
 def token_accuracy(targets: Sentences, predictions: Sentences) -> float:

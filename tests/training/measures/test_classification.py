@@ -180,3 +180,12 @@ def test_options_that_do_not_exist_are_refused() -> None:
         measure.top_k_accuracy([0], [[0.5, 0.5]], 3)
     with pytest.raises(ValueError, match="bins"):
         measure.reliability([0.5], [1], bins=0)
+
+
+def test_tensors_will_do_as_they_come() -> None:
+    logits = torch.randn(20, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    shares, targets = logits.softmax(1), torch.arange(20) % 3
+    wanted = measure.summary(targets.numpy(), shares.detach().numpy())
+    assert measure.summary(targets, shares) == pytest.approx(wanted)
+    half = measure.summary(targets, shares.bfloat16())
+    assert half["log_loss"] == pytest.approx(wanted["log_loss"], rel=0.02)

@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,8 +17,10 @@ from torchmetrics.functional.text import perplexity, squad
 from tests.training.measures import examples
 from tests.training.measures.pin import PINS
 from training.errors import UserError
+from training.measures import bleu, chrf, rouge
 from training.measures import text as measure
 from training.measures.bleu import tokens_13a
+from training.measures.intervals import bootstrap
 from training.measures.rouge import common_length
 
 PINNED = json.loads(PINS.read_text())["texts"]
@@ -107,3 +110,27 @@ def test_words_of_other_scripts_may_be_cut_by_the_caller() -> None:
 def test_bad_input_is_told_in_a_sentence(call: Callable[[], object], said: str) -> None:
     with pytest.raises(UserError, match=said):
         call()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_corpus_is_the_sum_of_its_rows(seed: int) -> None:
+    """What the bootstrap does: rows drawn again, counts summed, no text read twice."""
+    told, references = examples.texts(seed)
+    drawn = np.random.default_rng(seed).integers(0, len(told), len(told))
+    again, again_references = [told[row] for row in drawn], [references[row] for row in drawn]
+    counts = bleu.row_counts(told, references)[drawn].sum(axis=0)
+    assert bleu.score(counts) == pytest.approx(measure.bleu(again, again_references))
+    counts = chrf.row_counts(told, references)[drawn].sum(axis=0)
+    assert chrf.score(counts) == pytest.approx(measure.chrf(again, again_references))
+    means = rouge.row_scores(told, references)[drawn].mean(axis=0)
+    assert measure.rouge(again, again_references) == pytest.approx(
+        dict(zip(("rouge1", "rouge2", "rougeL"), means, strict=True))
+    )
+
+
+def test_bleu_has_an_interval_in_no_time() -> None:
+    told, references = examples.texts(1, sentences=40)
+    counts = bleu.row_counts(told, references)
+    found = bootstrap(lambda rows: bleu.score(rows.sum(axis=0)), counts, resamples=500)
+    assert found.estimate == pytest.approx(measure.bleu(told, references))
+    assert found.lo < found.estimate < found.hi

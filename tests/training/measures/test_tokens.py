@@ -10,6 +10,7 @@ from tests.training.measures import examples
 from tests.training.measures.pin import PINS
 from training.errors import UserError
 from training.measures import tokens as measure
+from training.measures.intervals import bootstrap
 
 
 @pytest.mark.parametrize(("seed", "prefixes"), [(0, "BI"), (1, "I"), (2, "BIES")])
@@ -73,3 +74,14 @@ def test_bad_tags_are_told_in_a_sentence(
 ) -> None:
     with pytest.raises(UserError, match=said):
         measure.summary(targets, predictions)
+
+
+def test_counts_of_sentences_make_the_same_f1() -> None:
+    targets, predictions = examples.tagged(0, "BI")
+    counts = measure.sentence_counts(targets, predictions)
+    assert measure.f1_of_counts(counts) == measure.entity_report(targets, predictions).micro.f1
+    half = measure.entity_report(targets[:9], predictions[:9]).micro
+    assert measure.f1_of_counts(counts[:9]) == half.f1
+    assert counts[:9, 2].sum() == half.support
+    found = bootstrap(measure.f1_of_counts, counts, resamples=300)
+    assert found.lo < found.estimate < found.hi
