@@ -106,8 +106,11 @@ def _strategy_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             "strategy.l2_sp",
             "strategy.l2_sp pulls towards pretrained weights; with init scratch it must be 0.",
         )
-    elif strategy.l2_sp and strategy.kind == "head":
-        text = "strategy.l2_sp holds the body's weights, which strategy.kind head never moves; it must be 0."
+    elif strategy.l2_sp and strategy.kind in ("head", "lora"):
+        text = (
+            f"strategy.l2_sp holds the body's weights, which strategy.kind {strategy.kind} never moves; "
+            "it must be 0."
+        )
         yield "strategy.l2_sp", text
     if strategy.kind == "gradual" and recipe.optim.epochs <= strategy.unfreeze_every:
         text = (
