@@ -64,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--publish", metavar="NAMESPACE/NAME", help="commit the result to this model repo")
     command.set_defaults(run=_finetune)
 
+    command = commands.add_parser("study", help="search and repeat a recipe, as its study section says")
+    command.add_argument("recipe", type=Path)
+    command.add_argument("--out", type=Path, required=True, help="directory for the models and study.json")
+    command.set_defaults(run=_study)
+
     command = commands.add_parser("evaluate", help="measure a model on a split")
     command.add_argument("--model", required=True, help="directory or namespace/name[@revision]")
     command.add_argument("--dataset", required=True, help="directory or namespace/name[@revision]")
@@ -107,6 +112,18 @@ def _finetune(options: argparse.Namespace) -> int:
         recipe, near=options.recipe.parent, out=options.out, target=options.publish, reporter=reporter
     )
     print(json.dumps({key: value for key, value in summary.items() if key != "history"}, indent=2))
+    return 0
+
+
+def _study(options: argparse.Namespace) -> int:
+    from training.local import study_here
+
+    reporter = TeeReporter(ConsoleReporter(), JsonlReporter(options.out / "log.jsonl"))
+    recipe = _read_recipe(options.recipe)
+    found = study_here(recipe, near=options.recipe.parent, out=options.out, reporter=reporter)
+    for name, row in found.summary().items():
+        print(f"{name}: {row['mean']:.4f} ± {row['std']:.4f} (n = {row['n']:.0f})")
+    print(f"everything: {options.out / 'study.json'}")
     return 0
 
 

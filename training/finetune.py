@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,13 +80,14 @@ def finetune(
     cache_dir: Path | None = None,
     report_seconds: float = 0.5,
     checkpoint_seconds: float = 10.0,
+    on_epoch: Callable[[stopping.Watched, float, int], None] | None = None,
 ) -> FinetuneResult:
     """Fine-tune `base_dir` on `data_dir`; what is needed to go on after a kill lies under `work_dir`.
 
     Called again with the same recipe and files it resumes from the last checkpoint and ends with the weights
     the uninterrupted run would have had. `cache_dir` keeps frozen features for later runs (default: in
-    `work_dir`). Raises `UserError`, and what `reporter.check` raises: `Canceled`, or `Interrupted` once a
-    checkpoint is written.
+    `work_dir`). `on_epoch`: see `Plan`. Raises `UserError`, and what `reporter.check` raises: `Canceled`, or
+    `Interrupted` once a checkpoint is written.
     """
     began = time.monotonic()
     work_dir.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ def finetune(
             reporter.stage("data")
             reporter.log(describe(device))
             cache = cache_dir or work_dir / "features"
-            plan = Plan(recipe, base_dir, data_dir, work_dir, cache, device, reporter)
+            plan = Plan(recipe, base_dir, data_dir, work_dir, cache, device, reporter, on_epoch)
             prepared, metrics, history = _learn(plan, (report_seconds, checkpoint_seconds))
     except torch.OutOfMemoryError:
         text = "The GPU ran out of memory; choose a smaller base model or smaller inputs."
@@ -125,6 +126,7 @@ def _learn(plan: Plan, pace: Pace) -> Learned:
     prepared = task_kind(plan.recipe.task).prepare(replace(plan, reporter=reporter))
     phases.load_head(prepared.network, head)
     run = Run(plan.recipe, prepared, plan.work_dir / CHECKPOINT, reporter, *pace)
+    run.on_epoch = plan.on_epoch
     reporter.stage("train")
     metrics, history = run.train()
     return prepared, metrics, phases.continued(history, before)
@@ -179,6 +181,7 @@ class Run:
         self.learning = learning.changed_state(prepared.network)
         self.average = Average(self.learning, optim.ema) if optim.ema is not None else None
         self.watched = stopping.watched(recipe.early_stopping.metric, prepared.task)
+        self.on_epoch: Callable[[stopping.Watched, float, int], None] | None = None
         self.best: dict[str, Tensor] = {}
         self.eval_batch = prepared.eval_batch
         self.progress = Progress()
@@ -270,6 +273,8 @@ class Run:
         elif rule.patience and epoch - progress.best_epoch >= rule.patience:
             progress.stopped = True
             self.reporter.log(f"Stopping: no better {name} since epoch {progress.best_epoch + 1}.")
+        if self.on_epoch is not None:
+            self.on_epoch(self.watched, value, epoch)
 
     def _kept_weights(self) -> AbstractContextManager[None]:
         """The weights that would be published now stand in the network inside the block."""

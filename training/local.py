@@ -18,6 +18,7 @@ from training.recipe import Recipe
 from training.reporting import Reporter
 from training.resources import Resources
 from training.sources import resolve_source
+from training.study import Study, run_study
 from training.tasks import task_kind
 
 
@@ -35,7 +36,7 @@ def run_here(
     base_dir = resolve_source(base.repo, "model", revision=base.revision, near=near) if base else None
     data_dir = resolve_source(data.repo, "dataset", revision=data.revision, near=near)
     result = finetune(recipe, base_dir=base_dir, data_dir=data_dir, work_dir=out, reporter=reporter)
-    evaluation = _measure(recipe, result, near, reporter) if recipe.benchmark else None
+    evaluation = _measure(recipe, result.model_dir, near, reporter) if recipe.benchmark else None
     outcome = Outcome(
         labels=result.labels,
         metrics=result.metrics,
@@ -53,6 +54,25 @@ def run_here(
     return summary
 
 
+def study_here(recipe: Recipe, *, near: Path, out: Path, reporter: Reporter) -> Study:
+    """Carry out the study of `recipe`; `out/study.json` holds what was found. Raises as `run_study` does."""
+    base, data = recipe.base_model, recipe.dataset
+    out.mkdir(parents=True, exist_ok=True)
+
+    def measure(changed: Recipe, model_dir: Path) -> dict[str, float]:
+        found = _measure(changed, model_dir, near, reporter)
+        return {name: value for name, value in found.items() if isinstance(value, float)}
+
+    return run_study(
+        recipe,
+        base_dir=resolve_source(base.repo, "model", revision=base.revision, near=near) if base else None,
+        data_dir=resolve_source(data.repo, "dataset", revision=data.revision, near=near),
+        out=out,
+        reporter=reporter,
+        measure=measure if recipe.benchmark else None,
+    )
+
+
 def _summary(result: FinetuneResult, outcome: Outcome) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "model": str(result.model_dir),
@@ -65,13 +85,13 @@ def _summary(result: FinetuneResult, outcome: Outcome) -> dict[str, Any]:
     return summary
 
 
-def _measure(recipe: Recipe, result: FinetuneResult, near: Path, reporter: Reporter) -> dict[str, Any]:
+def _measure(recipe: Recipe, model_dir: Path, near: Path, reporter: Reporter) -> dict[str, Any]:
     benchmark = recipe.benchmark
     assert benchmark is not None
     reporter.stage("evaluate")
     data_dir = resolve_source(benchmark.repo, "dataset", revision=benchmark.revision, near=near)
     report = task_kind(recipe.task).evaluate(
-        result.model_dir, data_dir, benchmark.split, recipe=recipe, reporter=reporter
+        model_dir, data_dir, benchmark.split, recipe=recipe, reporter=reporter
     )
     return report.as_dict()
 

@@ -112,6 +112,8 @@ def _read_value(hint: Any, bounds: Mapping[str, Any], value: Any, name: str, pro
         hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
     if dataclasses.is_dataclass(hint):
         return read_section(typing.cast(type, hint), value, name, problems)
+    if typing.get_origin(hint) is Mapping:
+        hint = Mapping
     if typing.get_origin(hint) is tuple:
         hint = (tuple, typing.get_args(hint)[0])
     reader = _READERS[hint]
@@ -194,7 +196,16 @@ def _read_numbers(value: Any, bounds: Mapping[str, Any]) -> tuple[float, ...]:
     return numbers
 
 
+def _read_mapping(value: Any, bounds: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError("a mapping of fields")
+    if len(value) > bounds["limit"]:
+        raise ValueError(f"a mapping of at most {bounds['limit']} fields")
+    return dict(value)
+
+
 _READERS: dict[Any, Callable[[Any, Mapping[str, Any]], Any]] = {
+    Mapping: _read_mapping,
     bool: _read_bool,
     int: _read_int,
     float: _read_float,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.data import holdout, thin
+from training.data import set_aside, thin
 from training.errors import UserError
 from training.learning import Network, changed_state, freeze
 from training.recipe import NetworkSpec, Recipe, TableData
@@ -68,7 +68,7 @@ class Splits:
         if data.validation_split:
             self.val = read_split(plan.data_dir, data.validation_split, data)
         else:
-            rows, held = holdout(strata, data.validation_fraction, recipe.seed)
+            rows, held = set_aside(strata, data, recipe.seed)
             self.val = whole.take(np.array(held)) if held else None
         rows = thin(rows, strata, data.max_train_rows, recipe.seed)
         self.train = whole.take(np.array(rows))

@@ -14,11 +14,16 @@ from training.batches import EVAL_BATCH
 from training.learning import Parts
 from training.recipe import Recipe
 from training.reporting import Reporter
+from training.stopping import Watched
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is made from. `base_dir` is None where the recipe names no base model."""
+    """What a run is made from. `base_dir` is None where the recipe names no base model.
+
+    `on_epoch` hears after every validation what is watched, its value turned so that larger is better, and
+    the number of the epoch from 0; what it raises ends the run.
+    """
 
     recipe: Recipe
     base_dir: Path | None
@@ -27,6 +32,7 @@ class Plan:
     cache_dir: Path
     device: torch.device
     reporter: Reporter
+    on_epoch: Callable[[Watched, float, int], None] | None = None
 
     def base(self) -> Path:
         """The base model's directory, where the task cannot do without."""
