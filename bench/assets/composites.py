@@ -23,7 +23,7 @@ CATEGORIES = ("animals", "food", "plants", "vehicles")
 # None of them shows what the categories name; the test has pictures of its own.
 SCENES = {
     "train": ("brick.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "page.png"),
-    "test": ("astronaut.png", "grass.png", "moon.png", "retina.jpg"),
+    "test": ("cell.png", "grass.png", "moon.png", "retina.jpg"),
 }
 SCENES["validation"] = SCENES["train"]
 IMAGES = {"train": 1_200, "validation": 150, "test": 300}
@@ -64,7 +64,8 @@ def tuxpaint(folder: Path, take: Take) -> None:
         made = [compose([stamps[i] for i in chosen], scenes, generator) for _ in range(IMAGES[split])]
         tables[split] = _table(made, split)
     synthetic = (
-        "The objects are real cut-outs, photos and drawings mixed, the scenes are not: size, place and neighbours are "
+        "The objects are real cut-outs, photos and drawings mixed, the scenes are not: size, place and "
+        "neighbours are "
         "drawn at random and nothing casts a shadow. Figures on it say nothing about photos."
     )
     card = Card(
@@ -73,13 +74,16 @@ def tuxpaint(folder: Path, take: Take) -> None:
         license_note="Stamps GPL-2 as a whole; pictures of scikit-image BSD-3-Clause, mostly CC0.",
         packages=["tuxpaint-stamps-default", "scikit-image"],
         tasks=["object-detection", "image-segmentation", "image-to-text"],
-        about=f"Pictures of {SIDE} × {SIDE} pixels with 1 to {MOST_OBJECTS} objects of {len(CATEGORIES)} categories, out of "
-        f"{len(stamps)} cut-outs. Boxes and masks are exact: they follow from how the picture was made, and hold what "
+        about=f"Pictures of {SIDE} × {SIDE} pixels with 1 to {MOST_OBJECTS} objects of {len(CATEGORIES)} "
+        "categories, out of "
+        f"{len(stamps)} cut-outs. Boxes and masks are exact: they follow from how the picture was made, "
+        "and hold what "
         "can be seen of an object behind others.",
-        splits="Cut-outs are parted by a hash of seed 0, 70 : 10 : 20, equal descriptions together: objects of the test "
+        splits="Cut-outs are parted by a hash of seed 0, 70 : 10 : 20, equal descriptions together: "
+        "objects of the test "
         "were never seen. The backgrounds of `test` are other pictures than those of `train`.",
         columns={
-            "objects": "`bbox` is left, top, width, height in pixels as in COCO; `area` visible pixels; `category` "
+            "objects": "`bbox` is left, top, width, height as in COCO; `area` visible pixels; `category` "
             + ", ".join(f"{index} {name}" for index, name in enumerate(CATEGORIES)),
             "mask": "grey PNG: 0 background, 1 + category",
             "instances": "grey PNG: 0 background, 1 + position in `objects`",

@@ -46,11 +46,15 @@ def groups(folder: Path, take: Take) -> None:
         license_note="Google's drawings Apache-2.0, Twitter's CC BY 4.0, code MIT.",
         packages=[GOOGLE, TWITTER],
         tasks=["image-classification", "zero-shot-image-classification"],
-        about=f"{len(rows):,} emoji in {len(classes)} groups: drawing, name and group; flags and shades of skin are "
+        about=f"{len(rows):,} emoji in {len(classes)} groups: drawing, name and group; flags and shades "
+        "of skin are "
         "left out. Drawings are laid on white.",
-        splits="By a hash of seed 0, 70 % of the emoji train, 10 % validation, 20 % test; names that differ only in man, "
-        "woman or person stay together. `train` and `validation` are Google's drawings, `test` is **Twitter's of "
-        "emoji never seen**; `test_google` is the same emoji by Google, to tell the change of style from that of emoji.",
+        splits="By a hash of seed 0, 70 % of the emoji train, 10 % validation, 20 % test; names that "
+        "differ only in man, "
+        "woman or person stay together. `train` and `validation` are Google's drawings, `test` is "
+        "**Twitter's of "
+        "emoji never seen**; `test_google` is the same emoji by Google, to tell the change of style from "
+        "that of emoji.",
         columns={"name": "Unicode's name, lower case", "label": "**target**: group", "emoji": "code points"},
         classes={"label": classes},
     )
@@ -73,9 +77,11 @@ def names(folder: Path, take: Take) -> None:
         license_note="BSD; names are Unicode's CLDR (Unicode licence).",
         packages=["emoji"],
         tasks=["translation"],
-        about=f"{len(kept):,} fully qualified emoji with their names in English and {len(LANGUAGES)} other languages. "
+        about=f"{len(kept):,} fully qualified emoji with their names in English and {len(LANGUAGES)} "
+        "other languages. "
         "Short phrases: a smoke test for translation, no measure of it.",
-        splits="70 % train, 10 % validation, 20 % test by a hash of seed 0; all shades of skin of an emoji together.",
+        splits="70 % train, 10 % validation, 20 % test by a hash of seed 0; all shades of skin of an "
+        "emoji together.",
         columns={"emoji": "the emoji itself", "en": "English"},
     )
     write_dataset(folder, card, part(pa.table(columns), grouped_split(things)))

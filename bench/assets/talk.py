@@ -32,10 +32,13 @@ def chatterbot(folder: Path, take: Take) -> None:
         license_note="BSD-3-Clause.",
         packages=["chatterbot-corpus"],
         tasks=["text-generation"],
-        about=f"{len(rows):,} short exchanges out of the English corpus of ChatterBot: a sentence and what to answer. "
+        about=f"{len(rows):,} short exchanges out of the English corpus of ChatterBot: a sentence and "
+        "what to answer. "
         "Of longer conversations every first and second, third and fourth turn make an exchange. Written by "
-        "volunteers, of mixed quality and taste: it shows that fine-tuning works, it makes no good assistant.",
-        splits="70 % train, 10 % validation, 20 % test by a hash of seed 0; all answers to one prompt together.",
+        "volunteers, of mixed quality and taste: it shows that fine-tuning works, it makes no good "
+        "assistant.",
+        splits="70 % train, 10 % validation, 20 % test by a hash of seed 0; all answers to one prompt "
+        "together.",
         columns={
             "prompt": "what is said",
             "response": "**target**: what is answered",
@@ -75,9 +78,11 @@ def django_de(folder: Path, take: Take) -> None:
         license_note="BSD-3-Clause.",
         packages=["django"],
         tasks=["translation"],
-        about=f"{len(sources):,} strings of Django's interface and their German translation. Of strings with a plural "
+        about=f"{len(sources):,} strings of Django's interface and their German translation. Of strings "
+        "with a plural "
         "the singular is taken. Short and of one field: a smoke test for translation, no measure of it.",
-        splits="70 % train, 10 % validation, 20 % test by a hash of seed 0; strings that differ in case only together.",
+        splits="70 % train, 10 % validation, 20 % test by a hash of seed 0; strings that differ in case "
+        "only together.",
         columns={"en": "source", "de": "**target**"},
     )
     write_dataset(folder, card, part(table, grouped_split([_key(source) for source in sources])))
