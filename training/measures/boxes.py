@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from training.errors import UserError
-from training.measures.checks import Bools, Floats, Ints, indices, numbers, same_length, some_rows
+from training.measures.checks import Bools, Floats, same_length, some_rows
+from training.measures.detections import Detections, Image, Objects, box_iou, checked
 from training.measures.masks import (
     dice,
     mean_iou,
@@ -43,23 +42,6 @@ MAX_DETECTIONS = 100
 
 
 @dataclass(frozen=True)
-class Objects:
-    """What is truly in one image: boxes [n, 4] and their class indices [n]."""
-
-    boxes: ArrayLike
-    labels: ArrayLike
-
-
-@dataclass(frozen=True)
-class Detections:
-    """What was found in one image: boxes [n, 4], class indices [n] and scores [n], in any order."""
-
-    boxes: ArrayLike
-    labels: ArrayLike
-    scores: ArrayLike
-
-
-@dataclass(frozen=True)
 class MeanAveragePrecision:
     """Fractions: AP over IoU 0.5 to 0.95, at 0.5 and at 0.75; mean recall with 100 detections; and the AP of
     each class [classes], NaN for classes without objects. All NaN where there are no objects at all.
@@ -72,18 +54,6 @@ class MeanAveragePrecision:
     per_class: Floats
 
 
-def box_iou(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Intersection over union of every box of `first` [n, 4] with every one of `second` [m, 4]: [n, m]; 0
-    for two boxes without area. `UserError` `measure:box` for a box whose right or bottom comes first.
-    """
-    a, b = _boxes(first), _boxes(second)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    union = _areas(a)[:, None] + _areas(b)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-
-
 def mean_average_precision(
     truths: Sequence[Objects], detections: Sequence[Detections], classes: int
 ) -> MeanAveragePrecision:
@@ -93,7 +63,7 @@ def mean_average_precision(
     same_length(len(truths), len(detections), "images with objects and with detections")
     some_rows(len(truths))
     images = [
-        _checked(*pair, classes, row) for row, pair in enumerate(zip(truths, detections, strict=True), 1)
+        checked(*pair, classes, row) for row, pair in enumerate(zip(truths, detections, strict=True), 1)
     ]
     precision = np.full((len(THRESHOLDS), classes), np.nan)
     recall = np.full((len(THRESHOLDS), classes), np.nan)
@@ -110,16 +80,7 @@ def mean_average_precision(
     )
 
 
-@dataclass(frozen=True)
-class _Image:
-    objects: Floats
-    object_labels: Ints
-    found: Floats
-    found_labels: Ints
-    scores: Floats
-
-
-def _matches(images: list[_Image], label: int) -> tuple[Bools, Floats, int]:
+def _matches(images: list[Image], label: int) -> tuple[Bools, Floats, int]:
     """Of one class: whether each detection meets an object [thresholds, detections], scores, objects."""
     matched, scores, objects = [np.zeros((len(THRESHOLDS), 0), dtype=np.bool_)], [np.zeros(0)], 0
     for image in images:
@@ -165,39 +126,6 @@ def _interpolated(matched: Bools, scores: Floats, objects: int) -> tuple[Floats,
         average[row] = np.append(shares, 0.0)[at].mean()
         top[row] = recalls[-1]
     return average, top
-
-
-def _checked(truth: Objects, found: Detections, classes: int, row: int) -> _Image:
-    objects, boxes = _boxes(truth.boxes), _boxes(found.boxes)
-    object_labels = _labels(truth.labels, len(objects), classes, f"labels of the objects in image {row:,}")
-    labels = _labels(found.labels, len(boxes), classes, f"labels of the detections in image {row:,}")
-    scores = np.asarray(found.scores)
-    if boxes.size or scores.size:
-        scores = numbers(scores, f"scores in image {row:,}", len(boxes))
-    return _Image(objects, object_labels, boxes, labels, scores.astype(np.float64))
-
-
-def _labels(values: ArrayLike, count: int, classes: int, name: str) -> Ints:
-    array: NDArray[np.int64] = np.asarray(values)
-    if not count and not array.size:
-        return np.zeros(0, dtype=np.int64)
-    return indices(array, name, classes, count)
-
-
-def _boxes(values: ArrayLike) -> Floats:
-    array = np.asarray(values)
-    if not array.size:
-        return np.zeros((0, 4))
-    boxes = numbers(array, "boxes", None, 4)
-    wrong = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
-    if wrong.any():
-        text = f"Box {int(np.argmax(wrong)) + 1} ends before it begins; boxes are left, top, right, bottom."
-        raise UserError("measure:box", text)
-    return boxes
-
-
-def _areas(boxes: Floats) -> Floats:
-    return (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
 
 
 def _mean(values: Floats) -> float:

@@ -12,7 +12,8 @@ from statistics import NormalDist
 from numpy.typing import ArrayLike
 
 from training.measures.checks import binary
-from training.measures.resampling import Metric, columns, replicate
+from training.measures.resampling import Metric, replicate
+from training.measures.units import columns
 from training.metrics import wilson
 
 __all__ = ["Interval", "bootstrap", "proportion", "wilson"]
@@ -57,14 +58,16 @@ def bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
     strata: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     batched: bool = False,
 ) -> Interval:
     """Bootstrap interval of `metric(*rows)`, each of `rows` having one entry per row (Efron 1987).
 
     `method`: `percentile`, or `bca`, which corrects for bias and skewness. `strata` [n]: rows are drawn
-    within each, as when the test set was drawn by class. `batched`: the metric takes [draws, n, …] and
-    returns [draws]: faster. Texts and lists of tags are welcome as rows. Errors are those of
-    `resampling.columns` and `resampling.replicate`, and the metric's own.
+    within each, as when the test set was drawn by class. `groups` [n]: rows of one group come and go
+    together, as windows of one series or questions of one person do; without it their interval is too narrow.
+    `batched`: the metric takes [draws, n, …] and returns [draws]: faster. Texts and lists of tags are welcome
+    as rows. Errors are those of `units` and `resampling.replicate`, and the metric's own.
     """
     check_level(level)
     if method not in ("percentile", "bca"):
@@ -77,6 +80,7 @@ def bootstrap(
         resamples=resamples,
         seed=seed,
         strata=strata,
+        groups=groups,
         batched=batched,
     )
     lo, hi = draws.bounds(level)

@@ -10,20 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from training.measures.checks import Floats, binary, indices, same_length
+from training.measures.checks import Floats, indices, same_length
 from training.measures.intervals import RESAMPLES, check_level
-from training.measures.resampling import Metric, columns, replicate
+from training.measures.mcnemar import McNemar, mcnemar
+from training.measures.resampling import Metric, replicate
+from training.measures.units import columns
+
+__all__ = ["Comparison", "McNemar", "compare", "compare_accuracy", "mcnemar"]
 
 MINUS = "\N{MINUS SIGN}"
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """Rows that only one of the two told right, and the exact two-sided p-value that it is chance."""
-
-    only_first: int
-    only_second: int
-    p_value: float
 
 
 @dataclass(frozen=True)
@@ -74,16 +69,6 @@ class Comparison:
         return {**dataclasses.asdict(self), "better": self.better, "verdict": self.verdict}
 
 
-def mcnemar(first: ArrayLike, second: ArrayLike) -> McNemar:
-    """Exact McNemar test (1947) of `first` and `second` [n]: 1 where that model is right. Rows on which both
-    agree say nothing; with no others the p-value is 1.
-    """
-    a, b = binary(first, "answers of the first model"), binary(second, "answers of the second model")
-    same_length(len(a), len(b), "answers of the two models")
-    only_first, only_second = int((a & ~b).sum()), int((b & ~a).sum())
-    return McNemar(only_first, only_second, _two_sided(only_first, only_second))
-
-
 def compare_accuracy(
     targets: ArrayLike,
     first: ArrayLike,
@@ -129,6 +114,7 @@ def compare(
     resamples: int = RESAMPLES,
     seed: int = 0,
     strata: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     batched: bool = False,
 ) -> Comparison:
     """Paired bootstrap of `metric(*first)` − `metric(*second)`: the same rows are drawn for both.
@@ -151,6 +137,7 @@ def compare(
         resamples=resamples,
         seed=seed,
         strata=strata,
+        groups=groups,
         batched=batched,
     )
     lo, hi = draws.bounds(level)
@@ -175,21 +162,6 @@ def _once(metric: Metric, rows: Sequence[np.ndarray], batched: bool) -> float:
 
 def _mean(values: Floats) -> Floats:
     return values.mean(axis=1)
-
-
-def _two_sided(one: int, other: int) -> float:
-    """Twice the chance of so few heads, or fewer, in as many throws; at most 1."""
-    few, throws = min(one, other), one + other
-    if not throws:
-        return 1.0
-    ways = math.lgamma(throws + 1) - math.lgamma(few + 1) - math.lgamma(throws - few + 1)
-    term = total = math.exp(ways - throws * math.log(2))
-    for heads in range(few, 0, -1):
-        term *= heads / (throws - heads + 1)
-        total += term
-        if term < total * 1e-17:
-            break
-    return min(1.0, 2 * total)
 
 
 def _digits(low: float, high: float, gap: float) -> int:

@@ -13,13 +13,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from training.errors import UserError
-from training.measures import regression
-from training.measures.checks import Floats, Ints, numbers, same_length
+from training.measures.checks import Floats
 from training.measures.matrix import confusion
 from training.measures.probabilities import Reliability
+from training.measures.scatter import parity, residuals
 from training.measures.svg import (
+    BOTTOM,
     COLORS,
     DASHES,
+    HEIGHT,
+    LEFT,
+    MAX_POINTS,
+    RIGHT,
+    TOP,
+    WIDTH,
     Scale,
     at,
     axes,
@@ -34,10 +41,7 @@ from training.measures.svg import (
 
 __all__ = ["MAX_POINTS", "confusion", "curves", "parity", "reliability_diagram", "residuals", "standalone"]
 
-MAX_POINTS = 2000
 MAX_LINES = len(COLORS)
-WIDTH, HEIGHT = 640, 360
-LEFT, RIGHT, TOP, BOTTOM = 80, 624, 56, 312
 
 
 def curves(
@@ -64,26 +68,6 @@ def curves(
         parts.append(_line(thin(points), across, up, index, log))
     told = " ".join(_in_words(name, points, x_label, log) for name, points in known.items())
     return picture(WIDTH, HEIGHT, title, told or "No points yet.", *parts)
-
-
-def parity(title: str, targets: ArrayLike, predictions: ArrayLike, *, unit: str = "") -> str:
-    """Predictions over targets [n], with the diagonal on which all are right."""
-    truth, guess = _pair(targets, predictions)
-    both = [*truth.tolist(), *guess.tolist()]
-    across, up = scale(both, LEFT, RIGHT), scale(both, BOTTOM, TOP)
-    ends = f"M{at(across.start)} {at(up.start)}L{at(across.end)} {at(up.end)}"
-    labels = _named("truth", unit), _named("prediction", unit)
-    return _scatter(title, truth, guess, (across, up), ends, labels)
-
-
-def residuals(title: str, targets: ArrayLike, predictions: ArrayLike, *, unit: str = "") -> str:
-    """Prediction − target over the prediction [n], with the line of no error."""
-    truth, guess = _pair(targets, predictions)
-    errors = guess - truth
-    across, up = scale(guess.tolist(), LEFT, RIGHT), scale([0.0, *errors.tolist()], BOTTOM, TOP)
-    level = f"M{at(across.start)} {at(up(0))}H{at(across.end)}"
-    labels = _named("prediction", unit), _named("prediction − truth", unit)
-    return _scatter(title, guess, errors, (across, up), level, labels, truth=truth)
 
 
 def reliability_diagram(title: str, found: Reliability) -> str:
@@ -127,34 +111,6 @@ def thin(points: Floats) -> Floats:
     for run in runs:
         kept |= {int(run[heights[run].argmin()]), int(run[heights[run].argmax()])}
     return points[sorted(kept)]
-
-
-def _scatter(
-    title: str,
-    x: Floats,
-    y: Floats,
-    scales: tuple[Scale, Scale],
-    line: str,
-    labels: tuple[str, str],
-    truth: Floats | None = None,
-) -> str:
-    across, up = scales
-    kept: Ints = np.arange(len(x))
-    if len(x) > MAX_POINTS:
-        kept = np.sort(np.random.default_rng(0).choice(len(x), MAX_POINTS, replace=False))
-    dots = "".join(f"M{at(across(x[row]))} {at(up(y[row]))}h0" for row in kept.tolist())
-    parts = [
-        axes(across, up, *labels),
-        tag("path", d=line, stroke="currentColor", stroke_dasharray="4 4", fill="none"),
-        tag("path", d=dots, stroke=ink(0), stroke_width=4, stroke_linecap="round", opacity=0.75, fill="none"),
-    ]
-    pair = (x, y) if truth is None else (truth, x)
-    measured = regression.summary(*pair)
-    told = f"{len(x):,} rows, mean absolute error {figure(measured['mae'])}"
-    told += f", R² {measured['r2']:.3f}" if "r2" in measured else ""
-    drawn = f" {MAX_POINTS:,} rows drawn at random are shown." if len(x) > MAX_POINTS else ""
-    parts.append(write(RIGHT, TOP - 8, told, text_anchor="end"))
-    return picture(WIDTH, HEIGHT, title, f"{labels[1]} over {labels[0]}: {told}.{drawn}", *parts)
 
 
 def _line(points: Floats, across: Scale, up: Scale, index: int, log: bool) -> str:
@@ -210,13 +166,3 @@ def _drawable(points: Floats, log: bool) -> NDArray[np.bool_]:
     # The difference of two numbers must be a number too.
     finite = np.asarray(np.abs(points).max(axis=1, initial=0) < 1e300)
     return np.asarray(finite & (points[:, 1] > 0)) if log else finite
-
-
-def _pair(targets: ArrayLike, predictions: ArrayLike) -> tuple[Floats, Floats]:
-    truth, guess = numbers(targets, "targets", None), numbers(predictions, "predictions", None)
-    same_length(len(truth), len(guess), "targets and predictions")
-    return truth, guess
-
-
-def _named(name: str, unit: str) -> str:
-    return f"{name} ({unit})" if unit else name

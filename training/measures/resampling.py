@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from training.errors import UserError
 from training.measures.checks import Floats, Ints
+from training.measures.units import Rows, Units, units
 
 # Called with one array per row input; returns a number, or, where it is batched, one per leading index.
 Metric = Callable[..., Any]
-Rows = tuple[NDArray[Any], ...]
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_RESAMPLES = 1_000_000
@@ -64,21 +64,6 @@ class Replicates:
         return NORMAL.cdf(_stretched(moved, -self.acceleration) - self.bias)
 
 
-def columns(rows: Sequence[ArrayLike]) -> Rows:
-    """Row inputs as arrays of one length; what is not numbers (texts, tags) becomes an array of objects.
-
-    `UserError` `measure:shape`; `measure:too-few-rows` for fewer than two rows.
-    """
-    found = tuple(map(_column, rows))
-    lengths = {len(column) for column in found}
-    if len(lengths) != 1:
-        counts = ", ".join(f"{len(column):,}" for column in found)
-        raise UserError("measure:shape", f"The inputs have {counts} rows; they must be as many.")
-    if min(lengths) < 2:
-        raise UserError("measure:too-few-rows", "An interval needs at least 2 rows.")
-    return found
-
-
 def replicate(
     metric: Metric,
     rows: Rows,
@@ -87,20 +72,22 @@ def replicate(
     resamples: int,
     seed: int,
     strata: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     batched: bool = False,
 ) -> Replicates:
-    """`metric` on `rows` and on `resamples` draws with replacement, within each stratum if there are strata.
+    """`metric` on `rows` and on `resamples` draws with replacement: of rows, or of whole groups of rows, and
+    within each stratum if there are strata.
 
-    The draws depend on the seed, the strata and the number of rows only. `UserError` `measure:undefined`
-    where the metric is NaN on the rows themselves or on most draws.
+    The draws depend on the seed, strata, groups and the number of rows only. `UserError` `measure:undefined`
+    where the metric is NaN on the rows themselves or on most draws; and those of `units`.
     """
     if not 1 <= resamples <= MAX_RESAMPLES:
         raise ValueError(f"resamples must lie between 1 and {MAX_RESAMPLES:,}, not {resamples}.")
+    drawn = units(len(rows[0]), strata, groups)
     estimate = _on(metric, rows, batched)
     if not np.isfinite(estimate):
         raise UserError("measure:undefined", "The measure is not defined on these rows: no interval.")
-    layers = _layers(strata, len(rows[0]))
-    values = np.concatenate(list(_drawn(metric, rows, layers, resamples, seed, batched)))
+    values = np.concatenate(list(_drawn(metric, rows, drawn, resamples, seed, batched)))
     known = values[np.isfinite(values)]
     if 2 * len(known) < len(values):
         text = "The measure is not defined on most resampled rows; too few rows, or strata would help."
@@ -108,8 +95,7 @@ def replicate(
     undefined = len(values) - len(known)
     if not bca:
         return Replicates(estimate, known, undefined)
-    influences = _influences(metric, rows, layers, seed, batched)
-    return with_bca(estimate, known, influences, undefined)
+    return with_bca(estimate, known, _influences(metric, rows, drawn, seed, batched), undefined)
 
 
 def with_bca(estimate: float, values: Floats, influences: Floats, undefined: int = 0) -> Replicates:
@@ -123,78 +109,56 @@ def with_bca(estimate: float, values: Floats, influences: Floats, undefined: int
 
 
 def _drawn(
-    metric: Metric, rows: Rows, layers: list[Ints], resamples: int, seed: int, batched: bool
+    metric: Metric, rows: Rows, drawn: Units, resamples: int, seed: int, batched: bool
 ) -> Iterator[Floats]:
-    count = len(rows[0])
-    members = np.concatenate(layers)
-    sizes = np.repeat([len(layer) for layer in layers], [len(layer) for layer in layers])
-    starts = np.repeat(np.cumsum([0, *map(len, layers[:-1])]), [len(layer) for layer in layers])
-    per_row = 32 + sum(column.nbytes // count for column in rows)
-    step = max(1, min(resamples, MAX_BYTES // (per_row * count)))
+    members = np.concatenate(drawn.layers)
+    lengths = [len(layer) for layer in drawn.layers]
+    sizes, starts = np.repeat(lengths, lengths), np.repeat(np.cumsum(lengths) - lengths, lengths)
+    per_draw = 32 * len(members)
+    if batched and drawn.single:
+        per_draw += sum(column.nbytes for column in rows)
+    step = max(1, min(resamples, MAX_BYTES // per_draw))
     generator = np.random.default_rng(seed)
     for start in range(0, resamples, step):
         # Fractions, not whole numbers, so that the draws do not depend on the size of a piece.
-        shares = generator.random((min(step, resamples - start), count))
+        shares = generator.random((min(step, resamples - start), len(members)))
         places = members[starts + (shares * sizes).astype(np.int64)]
-        if batched:
+        if batched and drawn.single:
             yield np.asarray(metric(*(column[places] for column in rows)), dtype=np.float64)
         else:
-            found = [float(metric(*(column[one] for column in rows))) for one in places]
-            yield np.array(found, dtype=np.float64)
+            picked = (drawn.rows_of(one) for one in places)
+            yield np.array([_on(metric, _taken(rows, one), batched) for one in picked], dtype=np.float64)
 
 
-def _influences(metric: Metric, rows: Rows, layers: list[Ints], seed: int, batched: bool) -> Floats:
-    """Empirical influences from leaving out one row, or one group of rows, at a time; centred by stratum
+def _influences(metric: Metric, rows: Rows, drawn: Units, seed: int, batched: bool) -> Floats:
+    """Empirical influences from leaving out one unit, or one bunch of units, at a time; centred by stratum
     (Davison & Hinkley 1997, section 5.4; for one stratum Efron's).
     """
-    count = len(rows[0])
+    count = len(drawn.sizes)
     found = []
     shuffle = np.random.default_rng(seed)
-    for layer in layers:
-        groups = min(len(layer), max(2, round(MAX_LEFT_OUT * len(layer) / count)))
-        mixed = layer if groups == len(layer) else shuffle.permutation(layer)
+    for layer in drawn.layers:
+        bunches = min(len(layer), max(2, round(MAX_LEFT_OUT * len(layer) / count)))
+        mixed = layer if bunches == len(layer) else shuffle.permutation(layer)
         values = []
-        for group in np.array_split(mixed, groups):
-            kept = np.delete(np.arange(count), group)
-            values.append(_on(metric, tuple(column[kept] for column in rows), batched))
+        for bunch in np.array_split(mixed, bunches):
+            kept = drawn.rows_of(np.delete(np.arange(count), bunch))
+            values.append(_on(metric, _taken(rows, kept), batched))
         known = np.array(values)
         known = known[np.isfinite(known)]
         if len(known):
-            found.append((known.mean() - known) * (groups - 1) / groups)
+            found.append((known.mean() - known) * (bunches - 1) / bunches)
     return np.concatenate(found) if found else np.zeros(1)
+
+
+def _taken(rows: Rows, places: Ints) -> Rows:
+    return tuple(column[places] for column in rows)
 
 
 def _on(metric: Metric, rows: Rows, batched: bool) -> float:
     if not batched:
         return float(metric(*rows))
     return float(np.asarray(metric(*(column[None] for column in rows)))[0])
-
-
-def _layers(strata: ArrayLike | None, count: int) -> list[Ints]:
-    """Row indices of each stratum, rows in order."""
-    if strata is None:
-        return [np.arange(count)]
-    names = _column(strata)
-    if len(names) != count:
-        raise UserError("measure:shape", f"There are {count:,} rows, but strata for {len(names):,}.")
-    _, place = np.unique(names.astype(str) if names.dtype == object else names, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(place))[:-1])
-
-
-def _column(values: Any) -> NDArray[Any]:
-    if isinstance(values, np.ndarray) and values.ndim:
-        return values
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        array = np.zeros(0, dtype=object)
-    if array.dtype.kind in "biuf" and array.ndim:
-        return array
-    kept = np.empty(len(values), dtype=object)
-    for row, value in enumerate(values):
-        kept[row] = value
-    return kept
 
 
 def _stretched(moved: float, acceleration: float) -> float:

@@ -19,6 +19,11 @@ COLORS = ("#1b8a66", "#c2691b", "#3d7fd1", "#b0579f", "#8a7a12", "#cf4f4a", "#6b
 # Lines of the same colour to a reader who sees none still differ by these.
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "12 4", "4 2", "1 4", "10 2 2 2")
 MAX_TEXT = 80
+# Points of a line or a cloud; more do not fit on the pixels.
+MAX_POINTS = 2000
+# The picture of a chart and, within it, the plane of its axes, in pixels.
+WIDTH, HEIGHT = 640, 360
+LEFT, RIGHT, TOP, BOTTOM = 80, 624, 56, 312
 _CONTROLS = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DARK = (
     "<style>svg:root{color:#1c1a17;background:#fff}@media(prefers-color-scheme:dark)"

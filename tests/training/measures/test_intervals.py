@@ -11,7 +11,8 @@ from scipy import stats
 from training.errors import UserError
 from training.measures import classification, regression, resampling, tokens
 from training.measures.intervals import bootstrap, proportion, wilson
-from training.measures.resampling import Replicates, columns, with_bca
+from training.measures.resampling import Replicates, with_bca
+from training.measures.units import columns
 
 
 def mean(values: np.ndarray) -> np.ndarray:
@@ -198,3 +199,42 @@ def test_bad_input_is_told_in_a_sentence() -> None:
 def test_options_that_do_not_exist_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="must"):
         bootstrap(np.mean, [1, 2], **wrong)
+
+
+def test_rows_of_a_group_come_together() -> None:
+    """20 series of 50 windows, windows of a series alike: there are 20 numbers to draw from, not 1,000."""
+    generator = np.random.default_rng(0)
+    level, groups = generator.normal(size=20), np.repeat(np.arange(20), 50)
+    values = level[groups] + generator.normal(0, 0.1, 1000)
+    mixed = generator.permutation(1000)
+    found = bootstrap(np.mean, values[mixed], groups=groups[mixed])
+    series = bootstrap(np.mean, values.reshape(20, 50).mean(axis=1))
+    assert (found.lo, found.hi) == pytest.approx((series.lo, series.hi))
+    naive = bootstrap(np.mean, values)
+    assert found.hi - found.lo > 5 * (naive.hi - naive.lo)
+    faster = bootstrap(mean, values[mixed], groups=groups[mixed], batched=True)
+    assert (faster.lo, faster.hi) == pytest.approx((found.lo, found.hi))
+
+
+def test_groups_of_any_size_are_drawn_whole() -> None:
+    groups = np.array([0, 1, 1, 2, 2, 2])
+    seen: list[list[int]] = []
+
+    def remember(rows: np.ndarray) -> float:
+        seen.append(np.bincount(groups[rows], minlength=3).tolist())
+        return float(len(rows))
+
+    found = bootstrap(remember, np.arange(6), groups=groups, resamples=200, strata=[0, 0, 0, 1, 1, 1])
+    for counts in seen[:201]:
+        assert counts[1] % 2 == counts[2] % 3 == 0
+        assert (counts[0] + counts[1] // 2, counts[2]) == (2, 3)
+    assert (found.lo, found.hi) == (5, 7)
+
+
+def test_groups_that_cannot_be_drawn_are_refused() -> None:
+    with pytest.raises(UserError, match="one stratum"):
+        bootstrap(np.mean, [1, 2, 3], groups=["a", "a", "b"], strata=[0, 1, 1])
+    with pytest.raises(UserError, match="at least 2 groups"):
+        bootstrap(np.mean, [1, 2, 3], groups=["a", "a", "a"])
+    with pytest.raises(UserError, match="groups for 1"):
+        bootstrap(np.mean, [1, 2, 3], groups=["a"])
