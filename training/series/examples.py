@@ -63,7 +63,7 @@ class WindowExamples:
         parts = (windows.flat, windows.observed, windows.origins, windows.targets, panel.known, panel.past)
         for tensor in (*parts, *vars(self.scaler).values()):
             digest.update(str(tuple(tensor.shape)).encode())
-            digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+            digest.update(tensor.numpy().tobytes())
         return digest.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -121,7 +122,8 @@ def make_windows(
         begin = first[index] if first else start
         end = last[index] if last else stop
         least = start + (min(context, max(horizon, 16)) if padded else context)
-        origins = torch.arange(max(begin, least), end - horizon + 1, stride)
+        earliest = max(begin, least)
+        origins = torch.arange(earliest, max(earliest, end - horizon + 1), stride)
         for target in range(usable.shape[0]):
             fits = _fits(usable[target], measured[target], origins, start, context, horizon, padded)
             kept = origins[fits]
@@ -155,8 +157,8 @@ def _fits(
 
 
 def rolling_stride(horizon: int, season: int) -> int:
-    """Steps between two forecasts that do not overlap and do not all begin at the same hour of the day."""
-    return horizon + 1 if season > 1 and horizon % season == 0 else horizon
+    """Steps between two forecasts that do not overlap and whose beginnings go through the whole season."""
+    return next(stride for stride in range(horizon, horizon + season + 1) if math.gcd(stride, season) == 1)
 
 
 def cut(panel: Panel, fraction: float) -> list[int]:
