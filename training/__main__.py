@@ -123,6 +123,8 @@ def _study(options: argparse.Namespace) -> int:
     found = study_here(recipe, near=options.recipe.parent, out=options.out, reporter=reporter)
     for name, row in found.summary().items():
         print(f"{name}: {row['mean']:.4f} ± {row['std']:.4f} (n = {row['n']:.0f})")
+    for name, value in (found.leave_one_out or {}).items():
+        print(f"leave-one-out {name}: {value:.4g}")
     print(f"everything: {options.out / 'study.json'}")
     return 0
 

@@ -390,6 +390,9 @@ def _study_problems(recipe: Recipe) -> list[Problem]:
     if study.folds and recipe.dataset.folds:
         text = "study.folds sets dataset.folds for each of its runs; leave dataset.folds out."
         problems.append(Problem("study.folds", text))
+    if study.leave_one_out and recipe.strategy.kind != "head":
+        text = "study.leave_one_out needs strategy.kind head: it is exact on cached features only."
+        problems.append(Problem("study.leave_one_out", text))
     if study.search is None:
         return problems
     space, found = read_space(recipe, study.search.space)

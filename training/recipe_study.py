@@ -39,11 +39,13 @@ class StudySpec:
     """`seeds` runs, each with the next seed; with `folds` every seed once for each of so many folds.
 
     `search` comes first, on the recipe's own validation part; what follows repeats its best recipe.
+    `leave_one_out` adds the exact numbers of a ridge head on cached features.
     """
 
     seeds: int = field(default=1, metadata={"at_least": 1, "at_most": 100})
     folds: int | None = field(default=None, metadata={"at_least": 2, "at_most": 100})
     search: SearchSpec | None = None
+    leave_one_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from training.errors import UserError
 from training.finetune import FinetuneResult, finetune
+from training.leaveone import leave_one_out_of
 from training.recipe import Recipe, parse_recipe
 from training.recipe_study import SearchSpec, Space, grid, grid_size, read_space, with_changes
 from training.reporting import Reporter, SilentReporter
@@ -58,6 +59,7 @@ class Study:
     repeats: list[Repeat]
     model_dir: Path
     seconds: float
+    leave_one_out: dict[str, float] | None = None
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Mean and sample standard deviation of every number over the repeats."""
@@ -135,7 +137,11 @@ def run_study(
         if len(repeats) > 1:
             shutil.rmtree(out / f"repeat-{len(repeats) - 1}", ignore_errors=True)
     model_dir = out / "repeat-0" / "model"
-    study = Study(best, watched.name, trials, repeats, model_dir, time.monotonic() - began)
+    left_out = None
+    if spec.leave_one_out:
+        left_out = leave_one_out_of(best, base_dir=base_dir, data_dir=data_dir, out=out, reporter=reporter)
+    seconds = time.monotonic() - began
+    study = Study(best, watched.name, trials, repeats, model_dir, seconds, left_out)
     (out / "study.json").write_text(json.dumps(as_json(study), indent=2) + "\n", encoding="utf-8")
     return study
 
@@ -147,6 +153,7 @@ def as_json(study: Study) -> dict[str, Any]:
         "metric": study.metric,
         "seconds": round(study.seconds, 2),
         "summary": study.summary(),
+        "leave_one_out": study.leave_one_out,
         "trials": [trial.as_dict() for trial in study.trials],
         "repeats": [vars(repeat) for repeat in study.repeats],
     }
