@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from training import metrics
 from training.batches import EVAL_BATCH, normalize
-from training.data import Split, pixel_chunks, read_split
+from training.data import Pictures, Split, pixel_chunks, read_split
 from training.device import pick_device, reproducible
 from training.errors import UserError
 from training.model import Network, load_network
@@ -65,8 +66,7 @@ def evaluate(
     network = load_network(model_dir)
     found = read_split(data_dir, split, image_column=image_column, label_column=label_column)
     labels, targets = _match_labels(network, found)
-    with reproducible(0, True):
-        predictions = _predict(network, found, reporter, batch_size)
+    predictions = outputs_on(network, found, reporter, batch_size).argmax(1).tolist()
     matrix = metrics.confusion_matrix(targets, predictions, len(labels))
     correct = sum(row[index] for index, row in enumerate(matrix))
     lo, hi = metrics.wilson(correct, len(targets))
@@ -99,14 +99,23 @@ def _match_labels(network: Network, split: Split) -> tuple[list[str], list[int]]
     return labels, [index_of[split.labels[target]] for target in split.targets]
 
 
-def _predict(network: Network, split: Split, reporter: Reporter, batch_size: int) -> list[int]:
+def outputs_on(network: Network, split: Pictures, reporter: Reporter, batch_size: int = EVAL_BATCH) -> Tensor:
+    """What the network says of every image of the split: fp32 [n, outputs] on the CPU, in order.
+
+    Raises `UserError` `model:not-finite` for NaN and infinity, and what `reporter.check` raises.
+    """
     device = pick_device()
     net = network.to(device).net
-    predictions: list[int] = []
-    with torch.inference_mode():
+    found: list[Tensor] = []
+    with reproducible(0, True), torch.inference_mode():
         for pixels in pixel_chunks(split, range(len(split)), network.spec.geometry):
             for batch in pixels.split(batch_size):
                 reporter.check()
                 images = normalize(batch.to(device).float().div_(255), network.spec)
-                predictions += net(images).float().argmax(1).tolist()
-    return predictions
+                found.append(net(images).float().cpu())
+    outputs = torch.cat(found)
+    finite = outputs.isfinite().all(dim=1)
+    if not bool(finite.all()):
+        where = split.rows.where(int(finite.int().argmin()))
+        raise UserError("model:not-finite", f"The model gives NaN or infinity for the image {where}.")
+    return outputs

@@ -14,10 +14,11 @@ from training import vision
 from training.errors import UserError
 from training.learning import changed_state
 from training.recipe import HeadSpec
-from training.spec import CLASSES, ModelSpec, Scale, read_spec, write_spec
+from training.spec import CLASSES, NUMBER, TAGS, ModelSpec, Scale, read_spec, write_spec
 from training.weights import load_weights, read_header, write_weights
 
 WEIGHTS = "model.safetensors"
+ANSWERS = {CLASSES: "one class", NUMBER: "a number", TAGS: "any number of labels"}
 
 
 @dataclass
@@ -46,9 +47,16 @@ class Network:
         return self
 
 
-def load_network(model_dir: Path) -> Network:
-    """A finished model, in fp32 and eval mode. Raises `UserError` if files and architecture do not agree."""
-    network = _read(read_spec(model_dir), model_dir / WEIGHTS)
+def load_network(model_dir: Path, problem: str = CLASSES) -> Network:
+    """A finished model, in fp32 and eval mode, that answers `problem`: a class, a number or any labels.
+
+    Raises `UserError` if it answers another one, or if files and architecture do not agree.
+    """
+    spec = read_spec(model_dir)
+    if spec.problem != problem:
+        text = f"The model gives {ANSWERS[spec.problem]} for an image, not {ANSWERS[problem]}."
+        raise UserError("model:wrong-kind", text)
+    network = _read(spec, model_dir / WEIGHTS)
     _try_out(network)
     return network
 

@@ -13,13 +13,16 @@ from training.device import pick_device
 from training.errors import UserError
 from training.images import open_image, to_pixels
 from training.model import load_network
+from training.spec import CLASSES
 
 
 class Predictor:
-    """A loaded model. Raises `UserError` if the directory holds none that names its classes."""
+    """A loaded model that answers `problem`. Raises `UserError` if the directory holds none that names its
+    outputs.
+    """
 
-    def __init__(self, model_dir: Path) -> None:
-        network = load_network(model_dir)
+    def __init__(self, model_dir: Path, problem: str = CLASSES) -> None:
+        network = load_network(model_dir, problem)
         if not network.spec.labels:
             raise UserError("model:no-labels", "The model's config.json names no labels.")
         self.spec = network.spec
@@ -28,11 +31,16 @@ class Predictor:
 
     def __call__(self, image: Path | bytes, *, top_k: int | None = None) -> list[dict[str, Any]]:
         """`[{label, score}]`, most likely first, scores from 0 to 1; `image` is encoded bytes or a path."""
+        return render(self.outputs(image), list(self.spec.labels))[:top_k]
+
+    def outputs(self, image: Path | bytes) -> Tensor:
+        """What the network says of one image: fp32 [outputs] on the CPU."""
         where = image.name if isinstance(image, Path) else "you sent"
         pixels = torch.from_numpy(to_pixels(open_image(image, where), self.spec.geometry))
         with torch.inference_mode():
             batch = normalize(pixels.unsqueeze(0).to(self.device).float().div_(255), self.spec)
-            return render(self.net(batch)[0].float().cpu(), list(self.spec.labels))[:top_k]
+            found: Tensor = self.net(batch)[0].float().cpu()
+            return found
 
 
 def predict(model_dir: Path, image: Path | bytes, *, top_k: int | None = None) -> list[dict[str, Any]]:

@@ -13,6 +13,8 @@ TASKS = {
     "tabular-classification": "training.tasks.tabular:TabularClassification",
     "tabular-regression": "training.tasks.tabular:TabularRegression",
     "image-classification": "training.tasks.image_classification:ImageClassification",
+    "image-multilabel": "training.tasks.image_multilabel:ImageMultilabel",
+    "image-regression": "training.tasks.image_regression:ImageRegression",
     "text-classification": "training.tasks.text_classification:TextClassification",
     "text-generation": "training.tasks.text_generation:TextGeneration",
     "token-classification": "training.tasks.token_classification:TokenClassification",

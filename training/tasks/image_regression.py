@@ -1,0 +1,130 @@
+"""A number per image: a price, a count, a probability. Learned standardised, told in its own unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.errors import UserError
+from training.evaluate import outputs_on
+from training.imageruns import ImageRun, image_data
+from training.imagetargets import Numbers, read_numbers
+from training.imageusage import usage_of
+from training.losses import Loss
+from training.measures import regression
+from training.measures.checks import defined
+from training.measures.intervals import bootstrap
+from training.model import load_network
+from training.objectives import of_numbers
+from training.predict import Predictor
+from training.recipe import Recipe
+from training.reporting import Reporter
+from training.spec import NUMBER, Scale
+from training.tasks.base import Measured, Plan, Prepared, StepResult
+
+RESAMPLES = 1000
+MEASURES = (regression.rmse, regression.mae, regression.r2, regression.spearman)
+# fp32 keeps seven digits: of targets that differ by less, the outputs would be noise.
+LEAST_SPREAD = 1e-5
+
+
+class ImageRegression:
+    """The kind. The hub's official pipeline tags have none for numbers from images; this is the nearest."""
+
+    pipeline_tag, library, example = "image-classification", "timm", "photo.png"
+
+    def prepare(self, plan: Plan) -> Prepared:
+        column = image_data(plan.recipe).label_column
+        run = ImageRun(plan, lambda name: _read(plan.data_dir, name, plan.recipe), lambda held, train: held)
+        values = run.split.values[run.rows]
+        scale = scale_of(values, column)
+        run.tell(f"{column} from {values.min():g} to {values.max():g}")
+        task = ScalarTask(scale, of_numbers(plan.recipe))
+
+        def targets(split: Numbers, rows: list[int]) -> Tensor:
+            return torch.from_numpy((split.values[rows] - scale.mean) / scale.std).float()
+
+        return run.prepared(task, targets, [column], problem=NUMBER, scale=scale)
+
+    def evaluate(
+        self, model_dir: Path, data_dir: Path, split: str, *, recipe: Recipe, reporter: Reporter
+    ) -> Measured:
+        """R², or RMSE where the split's numbers are all equal, with its bootstrap interval."""
+        network = load_network(model_dir, NUMBER)
+        found = _read(data_dir, split, recipe)
+        told = outputs_on(network, found, reporter)[:, 0].double().numpy()
+        scores = scores_of(found.values, told)
+        metric = "r2" if "r2" in scores else "rmse"
+        reporter.check()
+        interval = bootstrap(getattr(regression, metric), found.values, told, resamples=RESAMPLES)
+        return Measured(len(found), metric, scores[metric], interval.lo, interval.hi, scores)
+
+    def predict(self, model_dir: Path, given: str) -> dict[str, Any]:
+        """`{target, value}`, the value in the target's own unit."""
+        predictor = Predictor(model_dir, NUMBER)
+        return {"target": predictor.spec.labels[0], "value": float(predictor.outputs(Path(given))[0])}
+
+    def usage(self, repo: str, config: dict[str, Any]) -> str:
+        """The published head gives numbers in their own unit: nothing is left to undo."""
+        return usage_of(repo, config)
+
+
+class ScalarTask:
+    """Outputs [B, 1] and targets [B] are standardised; measures are in the target's own unit.
+
+    `loss` counts while learning only: the loss that `measure` tells is always the mean squared error of the
+    standardised numbers, so that validation losses of all recipes can be compared.
+    """
+
+    metric = "rmse"
+    higher_is_better = counts_hits = is_softmax = False
+
+    def __init__(self, scale: Scale, loss: Loss) -> None:
+        self.scale, self.loss = scale, loss
+        self.labels: list[str] = []
+
+    def step(self, learner: nn.Module, inputs: Tensor, targets: Tensor) -> StepResult:
+        outputs = learner(inputs)
+        return StepResult(self.loss(outputs, targets), outputs)
+
+    def measure(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """loss, rmse, mae, and r2 and spearman where they are defined."""
+        outputs, targets = zip(*pairs, strict=True)
+        told, truth = torch.cat(outputs)[:, 0].double(), torch.cat(targets).double()
+        loss = float(F.mse_loss(told, truth))
+        if not np.isfinite(loss):
+            return {"loss": loss, "rmse": loss}
+        return {"loss": loss, **scores_of(self._in_units(truth), self._in_units(told))}
+
+    def _in_units(self, standardised: Tensor) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = standardised.numpy() * self.scale.std + self.scale.mean
+        return found
+
+
+def scale_of(values: NDArray[np.float64], column: str) -> Scale:
+    """Mean and deviation of the training part. `UserError` `data:constant-target` where nothing differs."""
+    mean, std = float(values.mean()), float(values.std())
+    if np.ptp(values) == 0:
+        text = f"All training images have the same {column!r}, {mean:g}: there is nothing to learn."
+        raise UserError("data:constant-target", text)
+    if std < LEAST_SPREAD * abs(mean):
+        text = f"The numbers in {column!r} differ by less than a hundred-thousandth of their size, {mean:g}; "
+        raise UserError("data:constant-target", text + "subtract what they have in common first.")
+    return Scale(mean, std)
+
+
+def scores_of(truth: NDArray[np.float64], told: NDArray[np.float64]) -> dict[str, float]:
+    """RMSE, MAE, R² and Spearman's correlation, without those that these rows leave undefined."""
+    return defined({measure.__name__: measure(truth, told) for measure in MEASURES})
+
+
+def _read(data_dir: Path, name: str, recipe: Recipe) -> Numbers:
+    data = image_data(recipe)
+    return read_numbers(data_dir, name, image_column=data.image_column, label_column=data.label_column)
