@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.headstep import HeadStep
+from training.optim import set_lr
 
 MakeOptimizer = Callable[[list[dict[str, object]]], torch.optim.Optimizer]
 
@@ -110,6 +111,28 @@ def test_many_steps_at_once_are_the_same_steps() -> None:
     steps = {float(state["step"]) for state in (*mine.state.values(), *theirs.state.values())}
     assert steps == {9.0 + 1 + 5}
     assert many.drain()[2] == single.drain()[2] == 92
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_moving_momentum_moves_it_as_the_general_loop(name: str) -> None:
+    inputs, targets, head = features()
+    twin = copy.deepcopy(head)
+    mine, theirs = OPTIMIZERS[name](groups_of(head)), OPTIMIZERS[name](groups_of(twin))
+    for group in (*mine.param_groups, *theirs.param_groups):
+        group["lr_scale"] = 1.0
+    quick = HeadStep(head, mine, inputs, targets)
+    order = torch.cat([torch.randperm(60) for _ in range(3)])
+    rates = [0.01 / (1 + number) for number in range(26)]
+    momenta = [0.95 - 0.004 * number for number in range(26)]
+    quick.run(order, 7, rates, momenta)
+    for rows, rate, momentum in zip(order.split(7), rates, momenta, strict=True):
+        set_lr(theirs, rate, momentum)
+        theirs.zero_grad()
+        F.cross_entropy(twin(inputs[rows]), targets[rows]).backward()
+        theirs.step()
+    assert torch.allclose(head.weight, twin.weight, atol=1e-5)
+    plain = copy.deepcopy(twin)
+    assert not torch.allclose(plain.weight, features()[2].weight, atol=1e-3)
 
 
 def test_it_takes_only_what_it_can_do() -> None:
