@@ -1,4 +1,4 @@
-"""The same remedies where rows are texts or lines of a table: the loop knows no difference."""
+"""The same remedies for texts, lines of a table, and pictures of numbers: the loop knows no difference."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from tests.training.imageworld import coloured, shade, write_rows
 from tests.training.test_finetune import assert_same_weights, run
 from tests.training.text.world import text_recipe, write_encoder, write_reviews
-from tests.training.world import Listener
+from tests.training.world import Listener, recipe
 from training.errors import Interrupted
 from training.recipe import Recipe, parse_recipe
 
@@ -29,6 +31,16 @@ TABLE: dict[str, dict[str, Any]] = {
     "balanced": {"sampling": "balanced"},
     "one-cycle": {"optim": {"schedule": "one-cycle", "ema": 0.9}},
     "metric": {"early_stopping": {"metric": "macro_f1", "patience": 1}},
+}
+
+NUMBERS: dict[str, dict[str, Any]] = {
+    "huber-mixup": {"loss": {"kind": "huber", "delta": 0.5}, "dataset": {"mix": "mixup"}},
+    "lp-ft": {"strategy": {"kind": "lp-ft", "probe_epochs": 1}},
+    "mae-gradual": {"loss": {"kind": "mae"}, "strategy": {"kind": "gradual", "l2_sp": 0.1}},
+}
+TAGS: dict[str, dict[str, Any]] = {
+    "focal-cutmix": {"loss": {"kind": "focal"}, "dataset": {"mix": "cutmix"}},
+    "weighed": {"loss": {"class_weights": "balanced"}, "optim": {"label_smoothing": 0.1, "ema": 0.9}},
 }
 
 
@@ -52,6 +64,26 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(f"{draw.gauss(2 * kind, 1):.3f},{draw.gauss(0, 1):.3f},{'rare' if kind else 'common'}")
     (folder / "train.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+@pytest.fixture(scope="module")
+def shades(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    draw = np.random.default_rng(0)
+    levels = draw.random(40)
+    rows = [{"target": float(level)} for level in levels]
+    return write_rows(
+        tmp_path_factory.mktemp("shades"), "train", [shade(level, draw) for level in levels], rows
+    )
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    draw = np.random.default_rng(0)
+    labels = [[name for name in ("red", "green") if draw.random() < share] for share in [0.2, 0.6] * 20]
+    rows = [{"labels": names} for names in labels]
+    return write_rows(
+        tmp_path_factory.mktemp("colours"), "train", [coloured(names, draw) for names in labels], rows
+    )
 
 
 def table_recipe(**sections: Any) -> Recipe:
@@ -92,3 +124,13 @@ def test_of_texts(name: str, encoder: Path, reviews: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", TABLE)
 def test_of_tables(name: str, table: Path, tmp_path: Path) -> None:
     assert_resumes(table_recipe(**TABLE[name]), None, table, tmp_path)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_of_pictures_of_numbers(name: str, base: Path, shades: Path, tmp_path: Path) -> None:
+    assert_resumes(recipe(task="image-regression", **NUMBERS[name]), base, shades, tmp_path)
+
+
+@pytest.mark.parametrize("name", TAGS)
+def test_of_pictures_of_many_labels(name: str, base: Path, colours: Path, tmp_path: Path) -> None:
+    assert_resumes(recipe(task="image-multilabel", **TAGS[name]), base, colours, tmp_path)
