@@ -16,12 +16,26 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
+def as_array(values: Any, name: str) -> NDArray[Any]:
+    """`values` as an array of any kind; tensors lose what numpy does not know: gradients and bfloat16.
+
+    `UserError` `measure:shape` where rows differ in length.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.double() if values.is_floating_point() else values
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise UserError("measure:shape", f"The {name} are ragged: every row must have as many.") from None
+
+
 def numbers(values: ArrayLike, name: str, *shape: int | None) -> Floats:
     """`values` as float64 of the given shape (None: any length there; no shape at all: any shape).
 
     `UserError` `measure:shape`, `measure:type` and `measure:nan` (for NaN and infinity).
     """
-    array = _array(values, name)
+    array = as_array(values, name)
     if array.dtype.kind not in "biuf":
         raise UserError("measure:type", f"The {name} must be numbers.")
     array = array.astype(np.float64, copy=False)
@@ -38,7 +52,7 @@ def indices(values: ArrayLike, name: str, count: int | None = None, *shape: int 
 
     `UserError` `measure:type`, `measure:shape` and `measure:class`.
     """
-    array = _array(values, name)
+    array = as_array(values, name)
     if array.dtype.kind == "b" or not array.size:
         array = array.astype(np.int64)
     if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.floor(array)).all():
@@ -100,17 +114,6 @@ def same_length(first: int, second: int, names: str) -> None:
 def defined(measures: Mapping[str, float]) -> dict[str, float]:
     """Without the measures that are NaN or infinite, as plain floats: ready for JSON."""
     return {name: float(value) for name, value in measures.items() if math.isfinite(value)}
-
-
-def _array(values: Any, name: str) -> NDArray[Any]:
-    if hasattr(values, "detach"):
-        # A tensor; numpy knows neither gradients nor bfloat16.
-        values = values.detach().cpu()
-        values = values.double() if values.is_floating_point() else values
-    try:
-        return np.asarray(values)
-    except ValueError:
-        raise UserError("measure:shape", f"The {name} are ragged: every row must have as many.") from None
 
 
 def _check_shape(array: NDArray[Any], name: str, shape: tuple[int | None, ...]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from training.errors import UserError
-from training.measures.checks import Floats, Ints, indices, numbers
+from training.measures.checks import Floats, Ints, as_array, indices, numbers
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,21 @@ def checked(truth: Objects, found: Detections, classes: int, row: int) -> Image:
     objects, boxes = _boxes(truth.boxes), _boxes(found.boxes)
     object_labels = _labels(truth.labels, len(objects), classes, f"labels of the objects in image {row:,}")
     labels = _labels(found.labels, len(boxes), classes, f"labels of the detections in image {row:,}")
-    scores = np.asarray(found.scores)
+    scores = as_array(found.scores, "scores")
     if boxes.size or scores.size:
         scores = numbers(scores, f"scores in image {row:,}", len(boxes))
     return Image(objects, object_labels, boxes, labels, scores.astype(np.float64))
 
 
 def _labels(values: ArrayLike, count: int, classes: int, name: str) -> Ints:
-    array: NDArray[np.int64] = np.asarray(values)
+    array = as_array(values, name)
     if not count and not array.size:
         return np.zeros(0, dtype=np.int64)
     return indices(array, name, classes, count)
 
 
 def _boxes(values: ArrayLike) -> Floats:
-    array = np.asarray(values)
+    array = as_array(values, "boxes")
     if not array.size:
         return np.zeros((0, 4))
     boxes = numbers(array, "boxes", None, 4)

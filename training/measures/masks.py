@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from training.errors import UserError
-from training.measures.checks import Floats, Ints, defined, some_rows
+from training.measures.checks import Floats, Ints, as_array, defined, some_rows
 
 
 def pixel_confusion(targets: ArrayLike, predictions: ArrayLike, classes: int, ignore: int = 255) -> Ints:
@@ -17,7 +17,7 @@ def pixel_confusion(targets: ArrayLike, predictions: ArrayLike, classes: int, ig
 
     Matrices of several images add up. `UserError` `measure:shape`, `measure:type`, `measure:class`.
     """
-    truth, guess = np.asarray(targets), np.asarray(predictions)
+    truth, guess = as_array(targets, "masks"), as_array(predictions, "masks")
     if truth.shape != guess.shape:
         text = f"The masks have the shapes {truth.shape} and {guess.shape}; they must be the same."
         raise UserError("measure:shape", text)

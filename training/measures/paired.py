@@ -61,8 +61,10 @@ class Comparison:
         between = f"({_figure(low, digits)} to {_figure(high, digits)})"
         if self.better:
             return f"{self.better} is better by {told} {between}."
+        # The bootstrap is sure too soon where few rows differ; then the exact test has the last word.
+        doubt = "" if self.lo <= 0 <= self.hi else f", which may be chance (p = {self.p_value:.2f})"
         lead = f"{self.names[0 if first_leads else 1]} leads by" if self.difference else "the difference is"
-        return f"{' and '.join(self.names)} cannot be told apart: {lead} {told} {between}."
+        return f"{' and '.join(self.names)} cannot be told apart: {lead} {told} {between}{doubt}."
 
     def as_dict(self) -> dict[str, object]:
         """Every field, `better` and `verdict`: ready for JSON."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from training.errors import UserError
-from training.measures.checks import Floats
+from training.measures.checks import Floats, as_array
 from training.measures.matrix import confusion
 from training.measures.probabilities import Reliability
 from training.measures.scatter import parity, residuals
@@ -46,7 +46,7 @@ MAX_LINES = len(COLORS)
 
 def curves(
     title: str,
-    lines: Mapping[str, Sequence[tuple[float, float]] | ArrayLike],
+    lines: Mapping[str, Sequence[tuple[float, float]] | Floats],
     *,
     x_label: str = "step",
     y_label: str = "loss",
@@ -155,11 +155,11 @@ def _in_words(name: str, points: Floats, x_label: str, log: bool) -> str:
     )
 
 
-def _points(points: Sequence[tuple[float, float]] | ArrayLike, name: str) -> Floats:
-    array = np.asarray(points, dtype=np.float64) if np.size(points) else np.zeros((0, 2))
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise UserError("measure:shape", f"The line {name[:60]!r} must be pairs of x and y.")
-    return array
+def _points(points: Sequence[tuple[float, float]] | Floats, name: str) -> Floats:
+    array = as_array(points, "points") if len(points) else np.zeros((0, 2))
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "biuf":
+        raise UserError("measure:shape", f"The line {name[:60]!r} must be pairs of numbers, x and y.")
+    return array.astype(np.float64)
 
 
 def _drawable(points: Floats, log: bool) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from training.errors import UserError
-from training.measures.checks import Bools, Ints, binary, defined, indices, numbers
+from training.measures.checks import Bools, Ints, as_array, binary, defined, indices, numbers
 
 
 def rank(scores: ArrayLike, k: int, *, seen: ArrayLike | None = None, seed: int = 0) -> Ints:
@@ -42,7 +42,10 @@ def hits_of(ranked: ArrayLike, relevant: Sequence[Collection[int]]) -> tuple[Boo
 
     `UserError` `measure:duplicates` where an item is recommended twice to the same user.
     """
-    items = indices(np.asarray(ranked) + 1, "recommended items", None, None, None) - 1
+    items = as_array(ranked, "recommended items")
+    # −1, an empty place, is no index.
+    shifted = items + 1 if items.dtype.kind in "iu" else items
+    items = indices(shifted, "recommended items", None, None, None) - 1
     if len(items) != len(relevant):
         text = f"{len(items):,} users have recommendations, but {len(relevant):,} have relevant items."
         raise UserError("measure:shape", text)

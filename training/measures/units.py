@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from training.errors import UserError
-from training.measures.checks import Ints
+from training.measures.checks import Ints, as_array
 
 Rows = tuple[NDArray[Any], ...]
 
@@ -89,8 +89,8 @@ def _column(values: Any) -> NDArray[Any]:
     if isinstance(values, np.ndarray) and values.ndim:
         return values
     try:
-        array = np.asarray(values)
-    except ValueError:
+        array = as_array(values, "rows")
+    except UserError:
         array = np.zeros(0, dtype=object)
     if array.dtype.kind in "biuf" and array.ndim:
         return array

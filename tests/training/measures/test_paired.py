@@ -70,6 +70,8 @@ def test_five_rows_of_difference_are_not_enough_though_the_bootstrap_says_so() -
     assert found.lo > 0
     assert found.p_value == pytest.approx(2 * 0.5**5)
     assert found.better is None
+    assert found.verdict.startswith("A and B cannot be told apart: A leads by 5.0 points (")
+    assert found.verdict.endswith("), which may be chance (p = 0.06).")
 
 
 def test_errors_are_better_when_lower() -> None:

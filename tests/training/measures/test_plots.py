@@ -233,6 +233,8 @@ def test_ticks_of_known_scales() -> None:
         (lambda: plots.parity("t", [1, math.nan], [1, 2]), "targets hold NaN"),
         (lambda: plots.residuals("t", [1, 2], [1]), "2 and 1 targets and predictions"),
         (lambda: plots.curves("t", {"loss": [1, 2, 3]}), "'loss' must be pairs"),
+        (lambda: plots.curves("t", {"loss": [(0, None)]}), "'loss' must be pairs of numbers"),
+        (lambda: plots.curves("t", {"loss": [("a", "b")]}), "'loss' must be pairs of numbers"),
         (lambda: plots.confusion("t", [[1, 2]], ["a"]), "must be square"),
         (lambda: plots.confusion("t", [[1]], ["a", "b"]), "2 and 1 labels and classes"),
         (lambda: plots.confusion("t", [[0]], ["a"]), "no rows"),
