@@ -88,8 +88,8 @@ def test_mails_come_with_their_group_and_without_the_empty(tmp_path: Path) -> No
 
 
 def test_exchanges_take_turns_or_are_answers_to_the_first(tmp_path: Path) -> None:
-    turns = "conversations:\n- - Hi\n  - Hello\n  - How are\n    you?\n  - Fine\n  - left over\n- - Hi\n  "
-    "- Hello\n"
+    turns = "conversations:\n- - Hi\n  - Hello\n  - How are\n    you?\n  - Fine\n  - left over\n"
+    turns += "- - Hi\n  - Hello\n"
     (tmp_path / "greetings.yml").write_text(turns)
     (tmp_path / "emotion.yml").write_text("conversations:\n- - You are sad\n  - No.\n  - Never.\n")
     (tmp_path / "trivia.yml").write_text(
