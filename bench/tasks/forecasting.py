@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -115,7 +114,7 @@ def the_recipe(method: str, series: Series, seed: int, base: Path, quick: bool) 
     how = TRAINED[method]
     plain = yaml.safe_load((RECIPES / f"{how['recipe']}.yaml").read_text(encoding="utf-8"))
     data = {"repo": str(series.folder), "target_columns": [SERIES[series.name]]}
-    # The validation part is left alone: nothing here is chosen by it.
+    # The validation part served to choose the recipes' learning rates; the run itself leaves it alone.
     plain["dataset"] |= {**data, "validation_split": None, "validation_fraction": 0.0}
     plain["seed"] = seed
     if "base_model" in plain:
@@ -243,15 +242,6 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {"series": found, "package": proof}
 
 
-def wins(found: dict[str, Any]) -> bool:
-    """Fine-tuning helped wherever it was done: the head against Fracast as it comes, by mean MASE."""
-    return all(
-        statistics.mean(one["mase"] for one in item["methods"]["Fracast, head fine-tuned"])
-        < item["methods"]["Fracast as it comes"][0]["mase"]
-        for item in found["series"].values()
-    )
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -271,7 +261,7 @@ def main() -> int:
     where = report.machine()
     name = "forecasting_quick" if args.quick else "forecasting"
     report.write(name, {"machine": where, **found}, markdown(found, where))
-    return 0 if wins(found) else 1
+    return 0
 
 
 if __name__ == "__main__":

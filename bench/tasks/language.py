@@ -180,7 +180,7 @@ def markdown(found: dict[str, Any], where: dict[str, Any]) -> str:
     optim, lora = recipe["optim"], recipe["strategy"]["lora"]
     seconds = statistics.mean(run["seconds"] for run in runs)
     return f"""SmolLM2-135M-Instruct (out of a package that holds its weights in 4 bits) on {counts["train"]}
-exchanges of ChatterBot's English corpus; rank {lora["rank"]}, {optim["epochs"]} epochs, {optim["name"]} at
+exchanges of ChatterBot's English corpus; rank {lora["rank"]}, {optim["epochs"]} epoch(s), {optim["name"]} at
 {optim["lr"]:g}, the base held in {lora["base_precision"]} while learning. Measured in fp32 on
 {before["prompts"]} prompts ({counts["test"]} answers) that no run saw, none of them a training prompt. Mean ±
 standard deviation over the seeds; the other two rows have no seed. No setting was tuned.

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from training.language.causal import quiet
-from training.language.encoding import Scribe
 from training.language.reading import Message
+from training.language.scribe import Scribe
 
 ANSWERED_AT_ONCE = 16
 

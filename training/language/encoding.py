@@ -1,37 +1,19 @@
-"""From conversations to tokens: the tokenizer's own chat template, and which tokens the assistant says.
-
-The template comes with the base model: text from strangers. transformers renders it in jinja's immutable
-sandbox, with plain data only; here its size is bounded, and what it fails with becomes a sentence.
-"""
+"""From conversations to tokens, and which of them the assistant says: only these are learnt."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from training.errors import UserError
-from training.language.files import read_json
-from training.language.reading import Chat, Message
+from training.language.reading import Chat
+from training.language.scribe import Scribe
 
-MAX_TEMPLATE_CHARS = 256 * 1024
-MAX_TOKENIZER_BYTES = 256 * 1024 * 1024
 ENCODED_AT_ONCE = 512
-# For bases that learnt no conversation: the words alone, no token that they never saw.
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% if message['role'] == 'assistant' %}{{ '### Assistant:\n' + message['content'] + eos_token + '\n' }}"
-    "{% else %}{{ '### ' + message['role'].capitalize() + ':\n' + message['content'] + '\n' }}{% endif %}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '### Assistant:\n' }}{% endif %}"
-)
-# Templates that ask for today's date would make two encodings of one data set differ.
-DATE = "26 Jul 2024"
 
 
 @dataclass(frozen=True)
@@ -60,172 +42,72 @@ class Cut:
     dropped: int
 
 
-class Scribe:
-    """A tokenizer and how it writes conversations down. `stops`: ids that end answers; `pad`: the filler."""
+def encode(
+    scribe: Scribe, chats: Iterable[Chat], max_tokens: int, check: Callable[[], None] = lambda: None
+) -> tuple[Tokens, Cut]:
+    """All rows as tokens, those beyond `max_tokens` cut at their end; rows left without an answer go.
 
-    def __init__(self, tokenizer: Any, stops: Sequence[int] = ()) -> None:
-        self.tokenizer = tokenizer
-        own = tokenizer.eos_token_id
-        if own is None:
-            raise UserError("model:tokenizer", "The base model's tokenizer has no end token (eos_token).")
-        self.stops = tuple(sorted({own, *stops}))
-        self.pad = own if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        template = tokenizer.chat_template
-        self.is_plain = template is None
-        if self.is_plain:
-            tokenizer.chat_template = PLAIN_TEMPLATE
-        elif not isinstance(template, str) or len(template) > MAX_TEMPLATE_CHARS:
-            text = "The base model's chat template must be one text of at most 256 KiB."
-            raise UserError("model:chat-template", text)
-
-    def prompt(self, messages: Sequence[Message]) -> str:
-        """The text that the assistant is to continue."""
-        return self._render(messages, True)
-
-    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
-        return list(self.tokenizer(self.prompt(messages), add_special_tokens=False)["input_ids"])
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The words of an answer, up to the first token that ends it."""
-        words = list(itertools.takewhile(lambda token: token not in self.stops, ids))
-        return str(self.tokenizer.decode(words, skip_special_tokens=True)).strip()
-
-    def written(self, chat: Chat) -> list[tuple[str, list[tuple[int, int]]]]:
-        """(text, spans of the answers in it) of one row; a span is from letter to letter, the end excluded.
-
-        Most templates write a longer conversation as the shorter one and more. Where one does not (some leave
-        out earlier thoughts), every answer is an example of its own, after the prompt it will have in use.
-        """
-        if not chat.messages:
-            return [(chat.text, [(0, len(chat.text))])]
-        turns = [place for place, item in enumerate(chat.messages) if item["role"] == "assistant"]
-        pairs = [
-            (self.prompt(chat.messages[:turn]), self._render(chat.messages[: turn + 1])) for turn in turns
-        ]
-        for prompt, whole in pairs:
-            if not whole.startswith(prompt) or len(whole) == len(prompt):
-                text = (
-                    "The base model's chat template does not write an answer after its own prompt "
-                    f"(at the conversation {chat.where}), so nobody can tell which words are the assistant's."
-                )
-                raise UserError("model:chat-template", text)
-        last = pairs[-1][1]
-        spans = [(len(prompt), len(whole)) for prompt, whole in pairs]
-        if all(last.startswith(whole) for _, whole in pairs):
-            return [(last, spans)]
-        return [(whole, [span]) for (_, whole), span in zip(pairs, spans, strict=True)]
-
-    def encode(
-        self, chats: Iterable[Chat], max_tokens: int, check: Callable[[], None] = lambda: None
-    ) -> tuple[Tokens, Cut]:
-        """All rows as tokens, those beyond `max_tokens` cut at their end; rows left without an answer go.
-
-        Raises `UserError` `data:too-long` if none is left.
-        """
-        ids: list[Tensor] = []
-        learn: list[Tensor] = []
-        shortened = dropped = 0
-        for row, mask in self._rows(chats, check):
-            if len(row) > max_tokens:
-                shortened += 1
-                row, mask = row[:max_tokens], mask[:max_tokens]
-            if not any(mask):
-                dropped += 1
-                continue
-            ids.append(torch.tensor(row, dtype=torch.int32))
-            learn.append(torch.tensor(mask, dtype=torch.bool))
-        if not ids:
-            text = f"No example has a word to learn within {max_tokens} tokens; raise dataset.max_tokens."
-            raise UserError("data:too-long", text)
-        starts = torch.tensor([0, *itertools.accumulate(len(row) for row in ids)])
-        return Tokens(torch.cat(ids), torch.cat(learn), starts), Cut(shortened, dropped)
-
-    def _rows(
-        self, chats: Iterable[Chat], check: Callable[[], None]
-    ) -> Iterator[tuple[list[int], list[bool]]]:
-        texts = ((bool(chat.messages), *pair) for chat in chats for pair in self.written(chat))
-        while chunk := list(itertools.islice(texts, ENCODED_AT_ONCE)):
-            check()
-            found = self.tokenizer(
-                [text for _, text, _ in chunk], add_special_tokens=False, return_offsets_mapping=True
-            )
-            for (is_chat, _, spans), ids, offsets in zip(
-                chunk, found["input_ids"], found["offset_mapping"], strict=True
-            ):
-                yield self._marked(list(ids), offsets, spans, is_chat)
-
-    def _marked(
-        self, ids: list[int], offsets: list[tuple[int, int]], spans: list[tuple[int, int]], is_chat: bool
-    ) -> tuple[list[int], list[bool]]:
-        """Tokens that begin inside an answer, up to the one that ends it."""
-        mask = [False] * len(ids)
-        place = 0
-        for begin, end in spans:
-            while place < len(ids) and offsets[place][0] < begin:
-                place += 1
-            first = place
-            while place < len(ids) and offsets[place][0] < end:
-                place += 1
-            stop = next((at for at in range(place - 1, first - 1, -1) if ids[at] in self.stops), None)
-            for at in range(first, place if stop is None else stop + 1):
-                mask[at] = True
-        if (
-            not is_chat
-            and self.tokenizer.bos_token_id is not None
-            and ids[:1] != [self.tokenizer.bos_token_id]
-        ):
-            ids, mask = [self.tokenizer.bos_token_id, *ids], [False, *mask]
-        if mask and mask[-1] and ids[-1] not in self.stops:
-            # Without an end an answer would never stop.
-            ids, mask = [*ids, self.tokenizer.eos_token_id], [*mask, True]
-        if mask:
-            mask[0] = False  # nothing comes before it that could predict it
-        return ids, mask
-
-    def _render(self, messages: Sequence[Message], prompt: bool = False) -> str:
-        import jinja2
-
-        try:
-            text = self.tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=prompt, date_string=DATE
-            )
-        except (
-            jinja2.TemplateError,
-            TypeError,
-            ValueError,
-            KeyError,
-            AttributeError,
-            OverflowError,
-        ) as error:
-            reason = " ".join(str(error).split())[:200]
-            text = f"The base model's chat template refuses a conversation: {reason}."
-            raise UserError("model:chat-template", text) from None
-        return str(text)
-
-
-def load_scribe(model_dir: Path, base_dir: Path | None = None) -> Scribe:
-    """The tokenizer of a directory, from its own files. Raises `UserError` `model:tokenizer` without one.
-
-    What ends an answer is told by generation_config.json there, or in `base_dir`.
+    Raises `UserError` `data:too-long` if none is left.
     """
-    from transformers import AutoTokenizer
+    ids: list[Tensor] = []
+    learn: list[Tensor] = []
+    shortened = dropped = 0
+    for row, mask in _rows(scribe, chats, check):
+        if len(row) > max_tokens:
+            shortened += 1
+            row, mask = row[:max_tokens], mask[:max_tokens]
+        if not any(mask):
+            dropped += 1
+            continue
+        ids.append(torch.tensor(row, dtype=torch.int32))
+        learn.append(torch.tensor(mask, dtype=torch.bool))
+    if not ids:
+        text = f"No example has a word to learn within {max_tokens} tokens; raise dataset.max_tokens."
+        raise UserError("data:too-long", text)
+    starts = torch.tensor([0, *itertools.accumulate(len(row) for row in ids)])
+    return Tokens(torch.cat(ids), torch.cat(learn), starts), Cut(shortened, dropped)
 
-    path = model_dir / "tokenizer.json"
-    if not path.is_file() or path.stat().st_size > MAX_TOKENIZER_BYTES:
-        raise UserError("model:tokenizer", "The base model has no tokenizer.json (of at most 256 MiB).")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # the Rust library raises bare Exceptions
-        reason = " ".join(str(error).split())[:200]
-        raise UserError("model:tokenizer", f"The base model's tokenizer cannot be read: {reason}.") from None
-    if not tokenizer.is_fast:
-        raise UserError("model:tokenizer", "The base model's tokenizer must be one with a tokenizer.json.")
-    tokenizer.padding_side = "right"
-    return Scribe(tokenizer, _stops(base_dir or model_dir))
+
+def _rows(
+    scribe: Scribe, chats: Iterable[Chat], check: Callable[[], None]
+) -> Iterator[tuple[list[int], list[bool]]]:
+    texts = ((bool(chat.messages), *pair) for chat in chats for pair in scribe.written(chat))
+    while chunk := list(itertools.islice(texts, ENCODED_AT_ONCE)):
+        check()
+        found = scribe.tokenizer(
+            [text for _, text, _ in chunk], add_special_tokens=False, return_offsets_mapping=True
+        )
+        for (is_chat, _, spans), ids, offsets in zip(
+            chunk, found["input_ids"], found["offset_mapping"], strict=True
+        ):
+            yield _marked(scribe, list(ids), offsets, spans, is_chat)
 
 
-def _stops(model_dir: Path) -> tuple[int, ...]:
-    """The ids that end an answer by the model's generation_config.json."""
-    found = read_json(model_dir / "generation_config.json").get("eos_token_id")
-    found = found if isinstance(found, list) else [found]
-    return tuple(token for token in found if type(token) is int and token >= 0)
+def _marked(
+    scribe: Scribe,
+    ids: list[int],
+    offsets: list[tuple[int, int]],
+    spans: list[tuple[int, int]],
+    is_chat: bool,
+) -> tuple[list[int], list[bool]]:
+    """Tokens that begin inside an answer, up to the one that ends it."""
+    mask = [False] * len(ids)
+    place = 0
+    for begin, end in spans:
+        while place < len(ids) and offsets[place][0] < begin:
+            place += 1
+        first = place
+        while place < len(ids) and offsets[place][0] < end:
+            place += 1
+        stop = next((at for at in range(place - 1, first - 1, -1) if ids[at] in scribe.stops), None)
+        for at in range(first, place if stop is None else stop + 1):
+            mask[at] = True
+    begin_id = scribe.tokenizer.bos_token_id
+    if not is_chat and begin_id is not None and ids[:1] != [begin_id]:
+        ids, mask = [begin_id, *ids], [False, *mask]
+    if mask and mask[-1] and ids[-1] not in scribe.stops:
+        # Without an end an answer would never stop.
+        ids, mask = [*ids, scribe.tokenizer.eos_token_id], [*mask, True]
+    if mask:
+        mask[0] = False  # nothing comes before it that could predict it
+    return ids, mask

@@ -13,11 +13,12 @@ from torch import Tensor
 from training.device import pick_device, reproducible
 from training.language.answers import answers
 from training.language.batches import plain_rows
-from training.language.encoding import Scribe
+from training.language.encoding import encode
 from training.language.published import load_published
 from training.language.reading import Chat, Message, read_chats
 from training.language.runs import chat_data, columns_of
 from training.language.scoring import Scored
+from training.language.scribe import Scribe
 from training.measures.intervals import bootstrap
 from training.measures.text import chrf, exact_match, perplexity, token_f1
 from training.recipe import Recipe
@@ -69,7 +70,7 @@ def evaluate_answers(
 
 def score(net: Any, scribe: Scribe, chats: Sequence[Chat], max_tokens: int, reporter: Reporter) -> Tensor:
     """nll, hits and words of every example, fp64 [n, 3] on the CPU."""
-    tokens, _ = scribe.encode(chats, max_tokens, reporter.check)
+    tokens, _ = encode(scribe, chats, max_tokens, reporter.check)
     rows = plain_rows(tokens, scribe.pad)
     learner = Scored(net).eval()
     device = next(net.parameters()).device

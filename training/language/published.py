@@ -8,9 +8,9 @@ from typing import Any
 
 from training.errors import UserError
 from training.language.causal import load_causal
-from training.language.encoding import Scribe, load_scribe
 from training.language.files import read_json
 from training.language.lora import CONFIG, load_adapter
+from training.language.scribe import Scribe, load_scribe
 from training.sources import resolve_source
 
 # Bases that this process has at hand: a worker measures what it has just made, without fetching it twice.

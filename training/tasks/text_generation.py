@@ -38,14 +38,14 @@ class TextGeneration:
     def prepare(self, plan: Plan) -> Prepared:
         run = prepare_run(plan)
         return Prepared(
-            network=run.parts,
-            learner=Scored(run.parts.net, plan.recipe.optim.label_smoothing).to(plan.device),
-            stages=run.stages,
+            network=run.adapted.parts,
+            learner=Scored(run.adapted.parts.net, plan.recipe.optim.label_smoothing).to(plan.device),
+            stages=run.adapted.stages,
             task=AnswerTask(),
             train=run.train,
             val=run.val,
             device=plan.device,
-            save=run.save,
+            save=run.adapted.save,
             eval_batch=EVAL_ROWS,
         )
 
