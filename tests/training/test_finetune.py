@@ -92,7 +92,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(
 ) -> None:
     whole = Listener()
     expected = run(recipe(), base, images, tmp_path / "whole", whole)
-    monkeypatch.setattr("training.finetune.CHECKPOINT_SHARE", 0)
+    monkeypatch.setattr("training.loop.CHECKPOINT_SHARE", 0)
     with pytest.raises(MemoryError):
         run(recipe(), base, images, tmp_path / "cut", Listener(10, MemoryError()), checkpoint_seconds=0)
     second = Listener()
@@ -114,7 +114,7 @@ def test_steps_taken_many_at_once_are_the_same_steps(
 ) -> None:
     given = recipe(strategy={"kind": "head"})
     expected = run(given, base, images, tmp_path / "single")
-    monkeypatch.setattr("training.finetune.STRETCH_IMAGES", 3 * given.optim.batch_size)
+    monkeypatch.setattr("training.loop.STRETCH_IMAGES", 3 * given.optim.batch_size)
     listener = Listener()
     many = run(given, base, images, tmp_path / "many", listener, report_seconds=1e-9)
     assert [step for step, _ in listener.losses()][:2] == [3, 6]

@@ -12,7 +12,7 @@ import torch
 
 from tests.training.test_finetune import assert_same_weights, run, weights
 from tests.training.world import Listener, recipe, write_base, write_images
-from training import finetune
+from training import finetune, loop
 from training.averages import Average
 from training.batches import Batches
 from training.checkpoint import load_checkpoint
@@ -110,13 +110,13 @@ def test_averaged_weights_are_the_ones_measured_and_kept(
     given = recipe(optim={"ema": 0.9})
     plain = run(recipe(), base, uneven, tmp_path / "plain")
     averages: list[Average] = []
-    made = finetune.Average
+    made = loop.Average
 
     def remember(*args: Any) -> Average:
         averages.append(made(*args))
         return averages[-1]
 
-    monkeypatch.setattr(finetune, "Average", remember)
+    monkeypatch.setattr(loop, "Average", remember)
     result = run(given, base, uneven, tmp_path / "ema")
     kept = weights(result)
     for name, mean in averages[0].mean.items():
@@ -236,7 +236,7 @@ def test_out_of_memory_is_answered_by_smaller_pieces(
 ) -> None:
     # On features, so that no batch statistics tell small pieces from large ones.
     given = recipe(loss={"kind": "cross-entropy"}, optim={"name": "sgd"}, **PLAIN)
-    monkeypatch.setattr("training.finetune.Run._head_step", lambda self: None)
+    monkeypatch.setattr("training.loop.Run._head_step", lambda self: None)
     roomy, tight = Listener(), Listener()
     expected = run(given, base, uneven, tmp_path / "roomy", roomy)
     short = ShortOfMemory(3)
@@ -307,7 +307,7 @@ def test_validation_takes_smaller_pieces_too(
 def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(
     base: Path, uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.finetune.CHECKPOINT_SHARE", 0)
+    monkeypatch.setattr("training.loop.CHECKPOINT_SHARE", 0)
     real, count = SoftmaxTask.step, 0
 
     def step(task: SoftmaxTask, learner: Any, inputs: Any, targets: Any) -> Any:
