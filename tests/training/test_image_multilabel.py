@@ -133,7 +133,7 @@ def test_names_indices_and_columns_say_the_same(tmp_path: Path) -> None:
     assert named.labels == ["blue", "green", "red"]
     assert named.flags.tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 1], [0, 1, 0]]
     order = {"blue": 0, "green": 1, "red": 2}
-    numbered: list[object] = [[order[name] for name in row] for row in sets]  # type: ignore[attr-defined]
+    numbered: list[object] = [[order[name] for name in row] for row in sets]
     indices = read_tags(slice_of(tmp_path / "indices", numbered, kind="parquet"), "train", **COLUMNS)
     assert indices.labels == ["0", "1", "2"]
     assert indices.flags.tolist() == named.flags.tolist()
@@ -165,12 +165,12 @@ def test_a_holdout_leaves_rare_labels_to_learn_from() -> None:
     flags = np.zeros((40, 3), dtype=np.uint8)
     flags[:, 0] = 1
     flags[7, 2] = flags[9, 2] = flags[11, 1] = 1
-    split = Tags("train", ["common", "once", "twice"], flags, None)  # type: ignore[arg-type]
+    split = Tags("train", ["common", "once", "twice"], flags, None)
     for seed in range(20):
         kept, held = holdout(split.strata, 0.1, seed)
         assert flags[kept].any(axis=0).tolist() == [True, True, True]
         assert flags[held, 2].sum() == 1
-    assert set(Tags("train", ["a"], flags[:, 1:2], None).strata) == {0, -1}  # type: ignore[arg-type]
+    assert set(Tags("train", ["a"], flags[:, 1:2], None).strata) == {0, -1}
 
 
 def test_rows_that_are_no_lists_are_named(base: Path, tmp_path: Path) -> None:

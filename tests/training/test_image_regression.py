@@ -88,7 +88,7 @@ def test_a_stock_library_gives_the_numbers_without_any_further_step(
 
 def test_saving_undoes_the_standardisation_exactly(base: Path, numbers: Path, tmp_path: Path) -> None:
     given: dict[str, object] = {"labels": ["price"], "image_size": None, "scratch": False, "seed": 0}
-    learning = model.prepare_network(base, **given, problem=NUMBER, scale=Scale(2e5, 6e4))  # type: ignore[arg-type]
+    learning = model.prepare_network(base, **given, problem=NUMBER, scale=Scale(2e5, 6e4))
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     for parameter in learning.net.parameters():
         parameter.requires_grad_(parameter.ndim > 0)
@@ -104,7 +104,7 @@ def test_saving_undoes_the_standardisation_exactly(base: Path, numbers: Path, tm
         tmp_path / "saved",
         **given,
         problem=NUMBER,
-        scale=Scale(1e5, 1e4),  # type: ignore[arg-type]
+        scale=Scale(1e5, 1e4),
     )
     again.net.eval()
     with torch.inference_mode():

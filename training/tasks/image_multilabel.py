@@ -143,7 +143,7 @@ def _check_labels(flags: Tensor) -> None:
 
 def _match_labels(known: list[str], split: Tags) -> tuple[list[str], NDArray[np.bool_]]:
     """The model's labels, then those that only the split has; and which of them each row has."""
-    present = {split.labels[index] for index in split.flags.any(axis=0).nonzero()[0]}
+    present = {split.labels[index] for index in np.flatnonzero(split.flags.sum(axis=0))}
     if not set(split.labels) & set(known):
         ours, theirs = ", ".join(known[:5]), ", ".join(split.labels[:5])
         text = f"The model knows the labels {ours}, the split {split.name!r} holds {theirs}: none in common."
