@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from training.recipe import Recipe
+from training.recipe import TASK_DATA, DatasetSpec, Recipe
 
 _KINDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+_LISTS = {str: "list of texts", float: "list of numbers", int: "list of whole numbers"}
 
 
 def field_rows(section: type = Recipe, prefix: str = "") -> Iterator[tuple[str, str, str]]:
@@ -33,8 +34,23 @@ def _takes(kind: type, bounds: typing.Mapping[str, typing.Any], optional: bool) 
     else:
         words = {"above": "> {}", "at_least": "≥ {}", "below": "< {}", "at_most": "≤ {}"}
         limits = [word.format(_number(bounds[name])) for name, word in words.items() if name in bounds]
-        text = " ".join([_KINDS[kind], ", ".join(limits)]).strip()
+        text = " ".join([_name_of(kind), ", ".join(limits)]).strip()
     return f"{text} or null" if optional else text
+
+
+def _name_of(kind: typing.Any) -> str:
+    if typing.get_origin(kind) is tuple:
+        return _LISTS[typing.get_args(kind)[0]]
+    return "mapping of fields" if typing.get_origin(kind) is Mapping else _KINDS[kind]
+
+
+def data_rows() -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """(tasks, rows) for every kind of data set: what it adds to the fields that all have."""
+    common = {spec.name for spec in dataclasses.fields(DatasetSpec)}
+    for kind in dict.fromkeys(TASK_DATA.values()):
+        tasks = ", ".join(f"`{task}`" for task, data in TASK_DATA.items() if data is kind)
+        rows = [row for row in field_rows(kind, "dataset.") if row[0].removeprefix("dataset.") not in common]
+        yield tasks, rows
 
 
 def _default(spec: dataclasses.Field[typing.Any]) -> str:
@@ -42,6 +58,8 @@ def _default(spec: dataclasses.Field[typing.Any]) -> str:
         return "required"
     if spec.default is None:
         return "null"
+    if isinstance(spec.default, tuple):
+        return f"`{list(spec.default)}`"
     return f"`{str(spec.default).lower() if isinstance(spec.default, bool) else _number(spec.default)}`"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hub.openapi.served import ROUTES
-from tests.house.recipe_page import field_rows
+from tests.house.recipe_page import data_rows, field_rows
 from tests.house.sources import ROOT
 from tests.live import LiveHub
 from training.recipe import dump_recipe, parse_recipe
@@ -21,9 +21,16 @@ WIRE_PAGE = (ROOT / "docs/wire.md").read_text()
 
 
 def test_every_field_of_a_recipe_is_documented_as_it_is() -> None:
-    table = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \| (.+?) \|$", RECIPES, re.M)
-    assert [row[:3] for row in table] == list(field_rows())
-    assert all(len(row[3]) > 5 for row in table)
+    common, _, rest = RECIPES.partition("## The data of each task")
+    by_task = rest.partition("\n## ")[0].split("\n### ")[1:]
+    assert [row[:3] for row in rows_of(common)] == list(field_rows())
+    found = [(text.partition("\n")[0], [row[:3] for row in rows_of(text)]) for text in by_task]
+    assert found == list(data_rows())
+    assert all(len(row[3]) > 5 for row in rows_of(RECIPES))
+
+
+def rows_of(text: str) -> list[tuple[str, ...]]:
+    return re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \| (.+?) \|$", text, re.M)
 
 
 def test_the_recipes_of_the_page_are_recipes() -> None:
