@@ -23,7 +23,7 @@ from training.tabular.targets import NumberTarget, Target
 # scikit-learn's own limit for the categories of a column it splits as such.
 MAX_TREE_CATEGORIES = 255
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)
-# (learning rate, trees, leaves): the library's defaults first.
+# (learning rate, trees, leaves).
 BOOSTERS = tuple(product((0.1, 0.05), (100, 400), (31, 63)))
 
 
@@ -40,6 +40,10 @@ class Rows:
     def is_number(self) -> bool:
         return isinstance(self.target, NumberTarget)
 
+    @property
+    def classes(self) -> int:
+        return 0 if isinstance(self.target, NumberTarget) else len(self.target.classes)
+
 
 Predict = Callable[[TableRows], np.ndarray]
 Fit = Callable[[Rows, int], Predict]
@@ -50,7 +54,7 @@ def constant(rows: Rows, seed: int = 0) -> Predict:
     goals = rows.train.targets.numpy()
     if rows.is_number:
         return lambda given: np.full(len(given), goals.mean())
-    shares = np.bincount(goals, minlength=len(rows.target.classes)) / len(goals)
+    shares = np.bincount(goals, minlength=rows.classes) / len(goals)
     return lambda given: np.tile(shares, (len(given), 1))
 
 
@@ -69,12 +73,16 @@ def linear(rows: Rows, seed: int = 0) -> Predict:
 
 def boosting(rows: Rows, seed: int = 0) -> Predict:
     """scikit-learn's histogram gradient boosting with its defaults."""
-    return _best(rows, [_booster(rows, seed, *BOOSTERS[0])], _tree_inputs)
+    return _best(rows, [_booster(rows, seed)], _tree_inputs)
 
 
 def tuned_boosting(rows: Rows, seed: int = 0) -> Predict:
     """The best of eight settings (rate, trees, leaves) on the validation rows."""
-    return _best(rows, [_booster(rows, seed, *setting) for setting in BOOSTERS], _tree_inputs)
+    models = [
+        _booster(rows, seed, learning_rate=rate, max_iter=trees, max_leaf_nodes=leaves, early_stopping=False)
+        for rate, trees, leaves in BOOSTERS
+    ]
+    return _best(rows, models, _tree_inputs)
 
 
 BASELINES: dict[str, Fit] = {
@@ -86,7 +94,7 @@ BASELINES: dict[str, Fit] = {
 
 
 def measure(target: Target, given: TableRows, found: np.ndarray) -> dict[str, float]:
-    """The task's measures of a baseline's answers: numbers [n] on the learned scale, or shares [n, classes]."""
+    """The task's measures of a baseline's answers: learned-scale numbers [n], or shares [n, classes]."""
     import torch
 
     if isinstance(target, NumberTarget):
@@ -96,7 +104,7 @@ def measure(target: Target, given: TableRows, found: np.ndarray) -> dict[str, fl
 
 
 def _best(rows: Rows, models: list[Any], inputs: Callable[[TableRows], np.ndarray]) -> Predict:
-    """Fit all of them; the one with the least squared error, or the least log loss, on the validation rows."""
+    """Fit all of them; the one with the least squared error or log loss on the validation rows."""
     train, goals = inputs(rows.train), rows.train.targets.numpy()
     fitted = [model.fit(train, goals) for model in models]
     if len(fitted) > 1:
@@ -117,25 +125,19 @@ def _answers(rows: Rows, model: Any, inputs: np.ndarray) -> np.ndarray:
     if rows.is_number:
         return np.asarray(model.predict(inputs), dtype=np.float64)
     # A class without training rows has no column in scikit-learn's answer.
-    shares = np.zeros((len(inputs), len(rows.target.classes)))
+    shares = np.zeros((len(inputs), rows.classes))
     shares[:, model.classes_] = model.predict_proba(inputs)
     return shares
 
 
-def _booster(rows: Rows, seed: int, rate: float, trees: int, leaves: int) -> Any:
+def _booster(rows: Rows, seed: int, **settings: Any) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     first = rows.encoder.numbers
     few = [index for index, size in enumerate(rows.encoder.sizes) if size <= MAX_TREE_CATEGORIES]
     kind = HistGradientBoostingRegressor if rows.is_number else HistGradientBoostingClassifier
-    return kind(
-        learning_rate=rate,
-        max_iter=trees,
-        max_leaf_nodes=leaves,
-        categorical_features=[first + index for index in few],
-        early_stopping=False,
-        random_state=seed,
-    )
+    columns = [first + index for index in few]
+    return kind(categorical_features=columns, random_state=seed, **settings)
 
 
 def _tree_inputs(given: TableRows) -> np.ndarray:

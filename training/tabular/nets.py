@@ -245,9 +245,17 @@ def build(config: NetConfig, *, seed: int, edges: Tensor | None = None) -> Tabul
 
 
 def bin_edges(numbers: Tensor, bins: int) -> Tensor:
-    """float32 [d, bins + 1]: quantiles of the training rows [n, d], ties and all."""
+    """float32 [d, bins + 1]: quantiles of the training rows [n, d].
+
+    Where many rows are equal, quantiles of the distinct values: else nearly all edges of a column of zeros
+    and few amounts would lie on its zero.
+    """
     ranks = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    return torch.quantile(numbers.double(), ranks, dim=0).T.float().contiguous()
+    edges = []
+    for column in numbers.T.double():
+        found, distinct = torch.quantile(column, ranks), column.unique()
+        edges.append(found if len(found.unique()) == len(found) else torch.quantile(distinct, ranks))
+    return torch.stack(edges).float() if edges else torch.empty(0, bins + 1)
 
 
 def stages(net: TabularNet) -> list[list[str]]:

@@ -72,7 +72,6 @@ def _read_text(file: Path, root: Path, wanted: Sequence[str] | None) -> Table:
         raise UserError("data:too-large", f"The table {name} is larger than 1 GiB.")
     read = _csv_cells if file.suffix == ".csv" else _jsonl_cells
     cells, count = read(file, name, wanted)
-    require_columns(cells, tuple(wanted or ()), name)
     columns = {key: column_of(key, cells[key]) for key in (cells if wanted is None else wanted)}
     return Table(columns, count, lambda index: f"in {name}, row {index + 1}")
 
@@ -84,6 +83,7 @@ def _csv_cells(file: Path, name: str, wanted: Sequence[str] | None) -> tuple[dic
             reader = csv.reader(lines)
             header = next(reader, [])
             _refuse_twins(header, name)
+            require_columns(dict.fromkeys(header), tuple(wanted or ()), name)
             limit = _row_limit(len(header), name)
             kept = [place for place, key in enumerate(header) if wanted is None or key in wanted]
             cells: list[list[Any]] = [[] for _ in kept]
@@ -107,17 +107,20 @@ def _csv_cells(file: Path, name: str, wanted: Sequence[str] | None) -> tuple[dic
 def _jsonl_cells(file: Path, name: str, wanted: Sequence[str] | None) -> tuple[dict[str, list[Any]], int]:
     """Columns of JSON values, None where a row lacks the field, and the number of rows."""
     cells: dict[str, list[Any]] = {}
+    seen: dict[str, None] = {}
     count = 0
     for row in jsonl_rows(file, name):
+        seen.update(dict.fromkeys(row))
         for key, value in row.items():
             if wanted is None or key in wanted:
                 column = cells.setdefault(key, [])
                 column.extend([None] * (count - len(column)))
                 column.append(value)
         count += 1
-        limit = _row_limit(len(cells), name)
+        limit = _row_limit(len(seen), name)
         if count > limit:
             raise _too_many(name, limit)
+    require_columns(seen, tuple(wanted or ()), name)
     for column in cells.values():
         column.extend([None] * (count - len(column)))
     return cells, count

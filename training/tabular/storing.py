@@ -58,7 +58,7 @@ class Preprocessing:
             if not codes or len(set(names)) != len(names):
                 raise ValueError("its columns must be there and differ")
             target = _target(plain["target"])
-            left_out = {_string(name): _string(why) for name, why in dict(plain["left_out"]).items()}
+            left_out = {_string(name): _string(why) for name, why in plain["left_out"].items()}
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise _bad(PREPROCESSING, str(error)[:150] or type(error).__name__) from None
         return Preprocessing(Encoder(tuple(codes)), target, left_out)

@@ -68,19 +68,10 @@ class TabularKind:
         return answers[0] if one else answers
 
     def usage(self, repo: str, config: dict[str, Any]) -> str:
-        row = json.dumps(config.get("example") or {}, ensure_ascii=False)
-        row = row.replace(": null", ": None").replace(": true", ": True").replace(": false", ": False")
+        row = repr(config.get("example") or {})
         return f"""# No stock library loads a table model with its preprocessing: this one is Tuneyard's own,
 # and needs torch and safetensors only.
 from huggingface_hub import snapshot_download
-from training.tabular.judging import (
-    ClassTask,
-    NumberTask,
-    class_report,
-    number_measures,
-    quantile_measures,
-    r2_of,
-)
 from training.tabular.loading import load_tabular
 
 model = load_tabular(snapshot_download("{repo}"))
