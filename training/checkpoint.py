@@ -16,16 +16,24 @@ FORMAT = "1"
 
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Write tensors and JSON state to a temporary file beside `path`, flush it to disk, rename it."""
+    """Write tensors and JSON state to a temporary file beside `path`, flush it to disk, rename it.
+
+    Raises `OSError` where there is no room; the file that was there stays.
+    """
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     encoded = save(whole, metadata={"format": FORMAT, "state": json.dumps(state)})
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(path.name + ".tmp")
-    with tmp.open("wb") as file:
-        file.write(encoded)
-        file.flush()
-        os.fsync(file.fileno())
-    tmp.replace(path)
+    try:
+        with tmp.open("wb") as file:
+            file.write(encoded)
+            file.flush()
+            os.fsync(file.fileno())
+        tmp.replace(path)
+    except OSError:
+        # Half a file on a full disk is room that the next attempt lacks.
+        tmp.unlink(missing_ok=True)
+        raise
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -49,6 +50,22 @@ def test_a_truncated_checkpoint_is_none(tmp_path: Path) -> None:
     save_checkpoint(path, {"a": torch.ones(100)}, {})
     path.write_bytes(path.read_bytes()[:-1])
     assert load_checkpoint(path) is None
+
+
+def test_a_full_disk_leaves_the_last_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, {"a": torch.ones(100)}, {"step": 1})
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(path, {"a": torch.zeros(100)}, {"step": 2})
+    loaded = load_checkpoint(path)
+    assert loaded is not None
+    assert loaded[1] == {"step": 1}
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_kill_in_the_middle_of_writing_leaves_a_whole_one(tmp_path: Path) -> None:
