@@ -84,21 +84,16 @@ def read_shape(config: dict[str, Any]) -> FracastShape:
         if type(size) is not int or not 1 <= size <= most:
             raise _bad(f"model.{name} must be a whole number between 1 and {most:,}")
         sizes[name] = size
-    mult, alpha, quantiles = (
-        found.get("ffn_mult", 1.5),
-        found.get("periodic_alpha", 0.05),
-        found.get("quantiles"),
-    )
+    mult, alpha = found.get("ffn_mult", 1.5), found.get("periodic_alpha", 0.05)
     if not all(isinstance(item, int | float) and 0 < item <= 16 for item in (mult, alpha)):
         raise _bad("model.ffn_mult and model.periodic_alpha must be numbers above 0")
-    if (
-        not isinstance(quantiles, list)
-        or not 1 <= len(quantiles) <= 99
-        or sorted(set(quantiles)) != quantiles
-    ):
-        raise _bad("model.quantiles must be a rising list")
+    quantiles = found.get("quantiles")
+    if not isinstance(quantiles, list) or not 1 <= len(quantiles) <= 99:
+        raise _bad("model.quantiles must be a list of 1 to 99 numbers")
     if not all(isinstance(item, float) and 0 < item < 1 for item in quantiles):
         raise _bad("model.quantiles must lie between 0 and 1")
+    if sorted(set(quantiles)) != quantiles:
+        raise _bad("model.quantiles must rise")
     hidden = int(sizes["d_model"] * float(mult))
     return FracastShape(sizes, hidden, float(alpha), tuple(quantiles), config)
 
