@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -28,11 +29,23 @@ def probe_recipe(recipe: Recipe) -> Recipe:
     return replace(recipe, dataset=data, strategy=strategy, optim=optim, early_stopping=EarlyStoppingSpec())
 
 
+@runtime_checkable
+class OwnHead(Protocol):
+    """`Parts` whose head is more than what its prefix names: a pooler that is new too."""
+
+    head_names: list[str]
+
+
 def head_state(network: Parts) -> dict[str, Tensor]:
     """A copy of the head's tensors by name, on the CPU."""
     prefix = network.head + "."
+    more = set(network.head_names) if isinstance(network, OwnHead) else set()
     state = network.net.state_dict()
-    return {name: item.detach().cpu().clone() for name, item in state.items() if name.startswith(prefix)}
+    return {
+        name: item.detach().cpu().clone()
+        for name, item in state.items()
+        if name.startswith(prefix) or name in more
+    }
 
 
 @torch.no_grad()

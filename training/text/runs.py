@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +150,19 @@ def tell_cut(reporter: Reporter, flat: Flat, max_tokens: int, what: str) -> None
         reporter.log(f"{flat.cut:,} of {len(flat):,} {what} were cut at {max_tokens:,} tokens{lost}")
 
 
+@dataclass
+class EncoderParts(Network):
+    """`head_names`: all that learns with the head; a new pooler's name does not begin with the head's."""
+
+    head_names: list[str] = field(default_factory=list)
+
+
 def what_learns(plan: Plan, encoder: Encoder) -> tuple[Network, list[list[str]]]:
     """The network's parts, and the learning parameters by stage; what is new of the tail always learns."""
-    network = Network(encoder.net, encoder.head, encoders.stages(encoder))
+    names = encoders.head_names(encoder)
+    network = EncoderParts(encoder.net, encoder.head, encoders.stages(encoder), names)
     learning = freeze(network, plan.recipe.strategy)
-    learning[-1] = encoders.head_names(encoder)
+    learning[-1] = names
     parameters = dict(encoder.net.named_parameters())
     for name in learning[-1]:
         parameters[name].requires_grad_(True)

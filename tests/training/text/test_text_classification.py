@@ -278,3 +278,29 @@ def test_rare_classes_can_be_weighed(encoder: Path, tmp_path: Path) -> None:
         run(text_recipe(**sections), encoder, tmp_path / "data", tmp_path / name, listener)
         losses.append([loss for _, loss in listener.losses()])
     assert len({tuple(row) for row in losses}) == 4
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta"])
+def test_lp_ft_goes_on_from_the_probed_head(
+    reviews_dir: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole head is handed over, a pooler that was new included."""
+    base = write_encoder(tmp_path / "base", kind=kind)
+    strategy = {"kind": "lp-ft", "probe_epochs": 6, "probe_lr": 0.05}
+    optim = {"lr": 1e-9, "epochs": 1, "batch_size": 50}
+    data = {"validation_split": "test"}
+    result = run(text_recipe(strategy=strategy, optim=optim, dataset=data), base, reviews_dir, tmp_path / "w")
+    first, probed, after = result.history[0], result.history[5], result.history[6]
+    assert probed["val/loss"] == pytest.approx(after["val/loss"], rel=1e-4)
+    assert abs(first["val/loss"] - probed["val/loss"]) > 1e-3
+
+
+def test_gradual_unfreezing_ends_with_every_layer(encoder: Path, reviews_dir: Path, tmp_path: Path) -> None:
+    listener = Listener()
+    given = text_recipe(strategy={"kind": "gradual"}, optim={"epochs": 4})
+    result = run(given, encoder, reviews_dir, tmp_path, listener)
+    assert "Epoch 4: 4 of 4 stages learn." in listener.logs
+    before = load_weights(encoder / "model.safetensors")
+    after = load_weights(result.model_dir / "model.safetensors")
+    name = "embeddings.word_embeddings.weight"
+    assert not torch.equal(before[name], after[f"bert.{name}"])
