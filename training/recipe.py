@@ -9,165 +9,82 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from training import remedies
+from training.recipe_data import (
+    TASK_DATA,
+    WITHOUT_BASE,
+    ChatData,
+    DatasetSpec,
+    ImageData,
+    ScalarImageData,
+    SeriesData,
+    TableData,
+    TagImageData,
+    TextData,
+    TokenData,
+)
+from training.recipe_fields import choice, number, required_text, text
 from training.recipe_reading import MAX_TEXT_BYTES, Problem, RecipeError, load_yaml, read_section
 from training.recipe_study import Range, StudySpec, corners, read_space, with_changes
 
-__all__ = ["MAX_TEXT_BYTES", "Problem", "Recipe", "RecipeError", "dump_recipe", "parse_recipe"]
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "TASK_DATA",
+    "WITHOUT_BASE",
+    "ChatData",
+    "DatasetSpec",
+    "ImageData",
+    "Problem",
+    "Recipe",
+    "RecipeError",
+    "ScalarImageData",
+    "SeriesData",
+    "TableData",
+    "TagImageData",
+    "TextData",
+    "TokenData",
+    "dump_recipe",
+    "parse_recipe",
+]
 
 COMMAND = "python -m training finetune recipe.yaml --out ./out"
-
-
-def _number(default: Any, **bounds: Any) -> Any:
-    """Field with bounds: `above` (exclusive), `at_least`, `below` (exclusive), `at_most`."""
-    return field(default=default, metadata=bounds)
-
-
-def _choice(default: str, *choices: str) -> Any:
-    return field(default=default, metadata={"choices": choices})
-
-
-def _text(default: Any, limit: int = 200) -> Any:
-    return field(default=default, metadata={"limit": limit})
-
-
-def _required_text(limit: int = 200) -> Any:
-    return field(metadata={"limit": limit})
 
 
 @dataclass(frozen=True)
 class BaseModelSpec:
     """`repo` is `namespace/name`, or a directory for the command line; `revision` an oid once submitted."""
 
-    repo: str = _required_text()
-    revision: str | None = _text(None)
+    repo: str = required_text()
+    revision: str | None = text(None)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetSpec:
-    """Where the rows to learn from are; each task adds its own columns.
+class InteractionData(DatasetSpec):
+    """Who met what: a row a user and an item, with a rating where there is one.
 
-    With `folds` the training rows are cut into so many parts, alike in their classes, and part number `fold`
-    validates in place of a fraction.
+    `objective` auto: `rating` where `rating_column` is given, else `softmax`; `bpr` and `softmax` rank, with
+    `negatives` items drawn beside every one met, and rows rated below `like_from` left out. Feature columns
+    are the interactions' own, or of a table with a row a user or an item. With `time_column` the latest
+    rows of every user validate.
     """
 
-    repo: str = _required_text()
-    revision: str | None = _text(None)
-    train_split: str = _text("train", 100)
-    validation_split: str | None = _text(None, 100)
-    validation_fraction: float = _number(0.1, at_least=0.0, at_most=0.5)
-    folds: int | None = _number(None, at_least=2, at_most=100)
-    fold: int = _number(0, at_least=0, at_most=99)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageData(DatasetSpec):
-    """Images and their classes. `image_size` in pixels (null: the model's own)."""
-
-    image_column: str = _text("image", 100)
-    label_column: str = _text("label", 100)
-    image_size: int | None = _number(None, at_least=16, at_most=1024)
-    max_train_images: int | None = _number(None, at_least=2, at_most=10_000_000)
-    augment: str = _choice("none", "none", "light", "strong", "randaugment")
-    mix: str = _choice("none", "none", "mixup", "cutmix")
-    mix_alpha: float | None = _number(None, above=0.0, at_most=100.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScalarImageData(ImageData):
-    """Images and a number each; the numbers are learned standardised and told in their own units."""
-
-    label_column: str = _text("target", 100)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TagImageData(ImageData):
-    """Images and any number of labels each: a column of lists, or `label_columns` of 0 and 1."""
-
-    label_column: str = _text("labels", 100)
-    label_columns: tuple[str, ...] | None = _text(None, 100)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableData(DatasetSpec):
-    """Rows of a table. `columns` null: all but the target; `categorical` null: those that hold text.
-
-    `quantiles` of a number, 0.5 among them, are learned in place of the number itself, by the loss `auto`.
-    """
-
-    target_column: str = _required_text(100)
-    columns: tuple[str, ...] | None = _text(None, 100)
-    categorical: tuple[str, ...] | None = _text(None, 100)
-    target_transform: str = _choice("standardize", "none", "standardize", "log")
-    numeric_encoding: str = _choice("quantile", "quantile", "standardize")
-    quantiles: tuple[float, ...] | None = _number(None, above=0.0, below=1.0)
-    max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeriesData(DatasetSpec):
-    """Series on a regular grid of time; `context`, `horizon` and `season` in steps of that grid.
-
-    `known_columns` are given for the future too, `past_columns` up to now only. `quantiles`, 0.5 among them,
-    are what the loss `auto` learns; the other losses learn one forecast.
-    """
-
-    time_column: str = _text("timestamp", 100)
-    target_columns: tuple[str, ...] = _text(("value",), 100)
-    series_column: str | None = _text(None, 100)
-    known_columns: tuple[str, ...] | None = _text(None, 100)
-    past_columns: tuple[str, ...] | None = _text(None, 100)
-    context: int = _number(168, at_least=2, at_most=10_000)
-    horizon: int = _number(24, at_least=1, at_most=2_000)
-    season: int = _number(24, at_least=1, at_most=10_000)
-    stride: int = _number(1, at_least=1, at_most=2_000)
-    max_gap: int = _number(24, at_least=0, at_most=10_000)
-    max_train_windows: int | None = _number(None, at_least=2, at_most=10_000_000)
-    scaling: str = _choice("instance", "instance", "standard")
-    quantiles: tuple[float, ...] = _number((0.1, 0.5, 0.9), above=0.0, below=1.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextData(DatasetSpec):
-    """Texts and their classes; `second_text_column` for pairs. `max_tokens` counts the special ones too."""
-
-    text_column: str = _text("text", 100)
-    second_text_column: str | None = _text(None, 100)
-    label_column: str = _text("label", 100)
-    max_tokens: int = _number(128, at_least=4, at_most=8192)
-    pooling: str = _choice("auto", "auto", "cls", "mean")
-    max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenData(DatasetSpec):
-    """Lists of words and of their tags."""
-
-    tokens_column: str = _text("tokens", 100)
-    tags_column: str = _text("tags", 100)
-    max_tokens: int = _number(128, at_least=4, at_most=8192)
-    max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChatData(DatasetSpec):
-    """Conversations: lists of {role, content}, or a column of prompts and one of answers, or plain text.
-
-    `max_new_tokens` bounds the answers when they are measured.
-    """
-
-    messages_column: str = _text("messages", 100)
-    prompt_column: str | None = _text(None, 100)
-    answer_column: str | None = _text(None, 100)
-    text_column: str | None = _text(None, 100)
-    max_tokens: int = _number(512, at_least=8, at_most=32_768)
-    max_new_tokens: int = _number(128, at_least=1, at_most=4096)
-    packing: bool = False
+    user_column: str = _text("user", 100)
+    item_column: str = _text("item", 100)
+    rating_column: str | None = _text(None, 100)
+    time_column: str | None = _text(None, 100)
+    objective: str = _choice("auto", "auto", "rating", "bpr", "softmax")
+    like_from: float | None = _number(None, at_least=-1e6, at_most=1e6)
+    negatives: int = _number(64, at_least=1, at_most=4096)
+    user_features: tuple[str, ...] | None = _text(None, 100)
+    item_features: tuple[str, ...] | None = _text(None, 100)
+    user_table: str | None = _text(None, 100)
+    item_table: str | None = _text(None, 100)
+    title_column: str | None = _text(None, 100)
     max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
 
 
@@ -175,11 +92,11 @@ class ChatData(DatasetSpec):
 class NetworkSpec:
     """A net without a base model; what is null, the task chooses. Widths in units, `dropout` a share."""
 
-    kind: str = _text("auto", 40)
-    width: int | None = _number(None, at_least=1, at_most=16_384)
-    depth: int | None = _number(None, at_least=1, at_most=200)
-    heads: int | None = _number(None, at_least=1, at_most=256)
-    dropout: float = _number(0.1, at_least=0.0, below=1.0)
+    kind: str = text("auto", 40)
+    width: int | None = number(None, at_least=1, at_most=16_384)
+    depth: int | None = number(None, at_least=1, at_most=200)
+    heads: int | None = number(None, at_least=1, at_most=256)
+    dropout: float = number(0.1, at_least=0.0, below=1.0)
 
 
 @dataclass(frozen=True)
@@ -188,13 +105,13 @@ class LoraSpec:
     while they learn; `merge` publishes a whole model instead of the adapter.
     """
 
-    rank: int = _number(8, at_least=1, at_most=1024)
-    alpha: float = _number(16.0, above=0.0, at_most=10_000.0)
-    dropout: float = _number(0.0, at_least=0.0, below=1.0)
-    targets: tuple[str, ...] | None = _text(None, 100)
+    rank: int = number(8, at_least=1, at_most=1024)
+    alpha: float = number(16.0, above=0.0, at_most=10_000.0)
+    dropout: float = number(0.0, at_least=0.0, below=1.0)
+    targets: tuple[str, ...] | None = text(None, 100)
     rslora: bool = False
     dora: bool = False
-    base_precision: str = _choice("fp32", "fp32", "bf16", "int8", "nf4")
+    base_precision: str = choice("fp32", "fp32", "bf16", "int8", "nf4")
     merge: bool = False
 
 
@@ -204,8 +121,8 @@ class HeadSpec:
     network's `own` last layer reads, or the `average` of the last feature maps, past dense layers before it.
     """
 
-    hidden: int | None = _number(None, at_least=1, at_most=65_536)
-    pooling: str = _choice("own", "own", "average")
+    hidden: int | None = number(None, at_least=1, at_most=65_536)
+    pooling: str = choice("own", "own", "average")
 
 
 @dataclass(frozen=True)
@@ -216,14 +133,14 @@ class StrategySpec:
     `checkpoint_activations` computes them twice instead of keeping them.
     """
 
-    kind: str = _choice("head", "head", "last-stages", "gradual", "full", "lp-ft", "lora")
+    kind: str = choice("head", "head", "last-stages", "gradual", "full", "lp-ft", "lora")
     head: HeadSpec = HeadSpec()
-    stages: int = _number(1, at_least=1, at_most=100)
-    lr_decay: float = _number(1.0, above=0.0, at_most=1.0)
-    unfreeze_every: int = _number(1, at_least=1, at_most=1000)
-    probe_epochs: int = _number(5, at_least=1, at_most=1000)
-    probe_lr: float = _number(1e-3, above=0.0, at_most=10.0)
-    l2_sp: float = _number(0.0, at_least=0.0, at_most=10.0)
+    stages: int = number(1, at_least=1, at_most=100)
+    lr_decay: float = number(1.0, above=0.0, at_most=1.0)
+    unfreeze_every: int = number(1, at_least=1, at_most=1000)
+    probe_epochs: int = number(5, at_least=1, at_most=1000)
+    probe_lr: float = number(1e-3, above=0.0, at_most=10.0)
+    l2_sp: float = number(0.0, at_least=0.0, at_most=10.0)
     lora: LoraSpec | None = None
     checkpoint_activations: bool = False
 
@@ -232,77 +149,61 @@ class StrategySpec:
 class LossSpec:
     """What is minimised; `auto` is the task's own. `gamma` is of `focal`, `delta` of `huber`."""
 
-    kind: str = _choice("auto", "auto", "cross-entropy", "focal", "mse", "mae", "huber")
-    gamma: float = _number(2.0, at_least=0.0, at_most=10.0)
-    delta: float = _number(1.0, above=0.0, at_most=1e6)
-    class_weights: str = _choice("none", "none", "balanced", "effective")
+    kind: str = choice("auto", "auto", "cross-entropy", "focal", "mse", "mae", "huber")
+    gamma: float = number(2.0, at_least=0.0, at_most=10.0)
+    delta: float = number(1.0, above=0.0, at_most=1e6)
+    class_weights: str = choice("none", "none", "balanced", "effective")
 
 
 @dataclass(frozen=True)
 class OptimSpec:
-    name: str = _choice("adamw", "adamw", "adam", "sgd")
-    lr: float = _number(1e-3, above=0.0, at_most=10.0)
-    momentum: float = _number(0.9, at_least=0.0, below=1.0)
-    weight_decay: float = _number(0.0, at_least=0.0, at_most=10.0)
-    epochs: int = _number(3, at_least=1, at_most=1000)
-    batch_size: int = _number(32, at_least=1, at_most=4096)
-    grad_accum_steps: int = _number(1, at_least=1, at_most=256)
-    warmup_fraction: float = _number(0.1, at_least=0.0, at_most=0.9)
-    schedule: str = _choice("cosine", "cosine", "linear", "constant", "one-cycle")
-    label_smoothing: float = _number(0.0, at_least=0.0, below=1.0)
-    grad_clip: float | None = _number(None, above=0.0, at_most=1000.0)
-    ema: float | None = _number(None, above=0.0, below=1.0)
+    name: str = choice("adamw", "adamw", "adam", "sgd")
+    lr: float = number(1e-3, above=0.0, at_most=10.0)
+    momentum: float = number(0.9, at_least=0.0, below=1.0)
+    weight_decay: float = number(0.0, at_least=0.0, at_most=10.0)
+    epochs: int = number(3, at_least=1, at_most=1000)
+    batch_size: int = number(32, at_least=1, at_most=4096)
+    grad_accum_steps: int = number(1, at_least=1, at_most=256)
+    warmup_fraction: float = number(0.1, at_least=0.0, at_most=0.9)
+    schedule: str = choice("cosine", "cosine", "linear", "constant", "one-cycle")
+    label_smoothing: float = number(0.0, at_least=0.0, below=1.0)
+    grad_clip: float | None = number(None, above=0.0, at_most=1000.0)
+    ema: float | None = number(None, above=0.0, below=1.0)
 
 
 @dataclass(frozen=True)
 class EarlyStoppingSpec:
     """Stop after `patience` epochs in which `metric` (null: the task's) did not gain over `min_delta`."""
 
-    patience: int | None = _number(None, at_least=1, at_most=1000)
-    metric: str | None = _text(None, 100)
-    min_delta: float = _number(0.0, at_least=0.0, at_most=1.0)
+    patience: int | None = number(None, at_least=1, at_most=1000)
+    metric: str | None = text(None, 100)
+    min_delta: float = number(0.0, at_least=0.0, at_most=1.0)
 
 
 @dataclass(frozen=True)
 class BenchmarkSpec:
-    repo: str = _required_text()
-    revision: str | None = _text(None)
-    task_id: str = _text("default", 100)
-    split: str = _text("test", 100)
-
-
-# What each task's data set is told by. The web reads this table too; the modules are in training/tasks.
-TASK_DATA: dict[str, type[DatasetSpec]] = {
-    "image-classification": ImageData,
-    "image-multilabel": TagImageData,
-    "image-regression": ScalarImageData,
-    "tabular-classification": TableData,
-    "tabular-regression": TableData,
-    "time-series-forecasting": SeriesData,
-    "text-classification": TextData,
-    "token-classification": TokenData,
-    "text-generation": ChatData,
-}
-# Their nets need no base model: without one, `network` describes what is trained from scratch.
-WITHOUT_BASE = ("tabular-classification", "tabular-regression", "time-series-forecasting")
+    repo: str = required_text()
+    revision: str | None = text(None)
+    task_id: str = text("default", 100)
+    split: str = text("test", 100)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     base_model: BaseModelSpec | None = None
     dataset: DatasetSpec
-    version: int = _number(1, at_least=1, at_most=1)
-    task: str = _choice("image-classification", *TASK_DATA)
-    init: str = _choice("pretrained", "pretrained", "scratch")
+    version: int = number(1, at_least=1, at_most=1)
+    task: str = choice("image-classification", *TASK_DATA)
+    init: str = choice("pretrained", "pretrained", "scratch")
     network: NetworkSpec | None = None
     strategy: StrategySpec = StrategySpec()
     loss: LossSpec = LossSpec()
-    sampling: str = _choice("shuffled", "shuffled", "balanced")
+    sampling: str = choice("shuffled", "shuffled", "balanced")
     optim: OptimSpec = OptimSpec()
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
     benchmark: BenchmarkSpec | None = None
     study: StudySpec | None = None
-    seed: int = _number(0, at_least=0, at_most=2**31 - 1)
+    seed: int = number(0, at_least=0, at_most=2**31 - 1)
     deterministic: bool = True
 
     @property

@@ -1,0 +1,146 @@
+"""The `dataset` section of each task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training.recipe_fields import choice, number, required_text, text
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """Where the rows to learn from are; each task adds its own columns.
+
+    With `folds` the training rows are cut into so many parts, alike in their classes, and part number `fold`
+    validates in place of a fraction.
+    """
+
+    repo: str = required_text()
+    revision: str | None = text(None)
+    train_split: str = text("train", 100)
+    validation_split: str | None = text(None, 100)
+    validation_fraction: float = number(0.1, at_least=0.0, at_most=0.5)
+    folds: int | None = number(None, at_least=2, at_most=100)
+    fold: int = number(0, at_least=0, at_most=99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData(DatasetSpec):
+    """Images and their classes. `image_size` in pixels (null: the model's own)."""
+
+    image_column: str = text("image", 100)
+    label_column: str = text("label", 100)
+    image_size: int | None = number(None, at_least=16, at_most=1024)
+    max_train_images: int | None = number(None, at_least=2, at_most=10_000_000)
+    augment: str = choice("none", "none", "light", "strong", "randaugment")
+    mix: str = choice("none", "none", "mixup", "cutmix")
+    mix_alpha: float | None = number(None, above=0.0, at_most=100.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalarImageData(ImageData):
+    """Images and a number each; the numbers are learned standardised and told in their own units."""
+
+    label_column: str = text("target", 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagImageData(ImageData):
+    """Images and any number of labels each: a column of lists, or `label_columns` of 0 and 1."""
+
+    label_column: str = text("labels", 100)
+    label_columns: tuple[str, ...] | None = text(None, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableData(DatasetSpec):
+    """Rows of a table. `columns` null: all but the target; `categorical` null: those that hold text.
+
+    `quantiles` of a number, 0.5 among them, are learned in place of the number itself, by the loss `auto`.
+    """
+
+    target_column: str = required_text(100)
+    columns: tuple[str, ...] | None = text(None, 100)
+    categorical: tuple[str, ...] | None = text(None, 100)
+    target_transform: str = choice("standardize", "none", "standardize", "log")
+    numeric_encoding: str = choice("quantile", "quantile", "standardize")
+    quantiles: tuple[float, ...] | None = number(None, above=0.0, below=1.0)
+    max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesData(DatasetSpec):
+    """Series on a regular grid of time; `context`, `horizon` and `season` in steps of that grid.
+
+    `known_columns` are given for the future too, `past_columns` up to now only. `quantiles`, 0.5 among them,
+    are what the loss `auto` learns; the other losses learn one forecast.
+    """
+
+    time_column: str = text("timestamp", 100)
+    target_columns: tuple[str, ...] = text(("value",), 100)
+    series_column: str | None = text(None, 100)
+    known_columns: tuple[str, ...] | None = text(None, 100)
+    past_columns: tuple[str, ...] | None = text(None, 100)
+    context: int = number(168, at_least=2, at_most=10_000)
+    horizon: int = number(24, at_least=1, at_most=2_000)
+    season: int = number(24, at_least=1, at_most=10_000)
+    stride: int = number(1, at_least=1, at_most=2_000)
+    max_gap: int = number(24, at_least=0, at_most=10_000)
+    max_train_windows: int | None = number(None, at_least=2, at_most=10_000_000)
+    scaling: str = choice("instance", "instance", "standard")
+    quantiles: tuple[float, ...] = number((0.1, 0.5, 0.9), above=0.0, below=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextData(DatasetSpec):
+    """Texts and their classes; `second_text_column` for pairs. `max_tokens` counts the special ones too."""
+
+    text_column: str = text("text", 100)
+    second_text_column: str | None = text(None, 100)
+    label_column: str = text("label", 100)
+    max_tokens: int = number(128, at_least=4, at_most=8192)
+    pooling: str = choice("auto", "auto", "cls", "mean")
+    max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenData(DatasetSpec):
+    """Lists of words and of their tags."""
+
+    tokens_column: str = text("tokens", 100)
+    tags_column: str = text("tags", 100)
+    max_tokens: int = number(128, at_least=4, at_most=8192)
+    max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatData(DatasetSpec):
+    """Conversations: lists of {role, content}, or a column of prompts and one of answers, or plain text.
+
+    `max_new_tokens` bounds the answers when they are measured.
+    """
+
+    messages_column: str = text("messages", 100)
+    prompt_column: str | None = text(None, 100)
+    answer_column: str | None = text(None, 100)
+    text_column: str | None = text(None, 100)
+    max_tokens: int = number(512, at_least=8, at_most=32_768)
+    max_new_tokens: int = number(128, at_least=1, at_most=4096)
+    packing: bool = False
+    max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
+
+
+# What each task's data set is told by. The web reads this table too; the modules are in training/tasks.
+TASK_DATA: dict[str, type[DatasetSpec]] = {
+    "image-classification": ImageData,
+    "image-multilabel": TagImageData,
+    "image-regression": ScalarImageData,
+    "tabular-classification": TableData,
+    "tabular-regression": TableData,
+    "time-series-forecasting": SeriesData,
+    "text-classification": TextData,
+    "token-classification": TokenData,
+    "text-generation": ChatData,
+}
+# Their nets need no base model: without one, `network` describes what is trained from scratch.
+WITHOUT_BASE = ("tabular-classification", "tabular-regression", "time-series-forecasting")
