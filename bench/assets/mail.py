@@ -57,8 +57,8 @@ def spam(folder: Path, take: Take) -> None:
         f"{len(found):,} are different ones and kept.",
         splits="70 % train, 10 % validation, 20 % test at random by a hash of seed 0, every group in the "
         "same shares. "
-        "Answers that quote each other may be in different splits. It is easy: TF-IDF with logistic regression gets "
-        "0.98 of the test right.",
+        "Answers that quote each other may be in different splits. It is easy: TF-IDF with logistic "
+        "regression gets 0.98 of the test right.",
         columns={
             "text": "body of the mail",
             "label": "**target**: `ham` or `spam`",
