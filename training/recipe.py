@@ -21,6 +21,7 @@ from training.recipe_data import (
     ChatData,
     DatasetSpec,
     ImageData,
+    InteractionData,
     ScalarImageData,
     SeriesData,
     TableData,
@@ -39,6 +40,7 @@ __all__ = [
     "ChatData",
     "DatasetSpec",
     "ImageData",
+    "InteractionData",
     "Problem",
     "Recipe",
     "RecipeError",
@@ -61,31 +63,6 @@ class BaseModelSpec:
 
     repo: str = required_text()
     revision: str | None = text(None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InteractionData(DatasetSpec):
-    """Who met what: a row a user and an item, with a rating where there is one.
-
-    `objective` auto: `rating` where `rating_column` is given, else `softmax`; `bpr` and `softmax` rank, with
-    `negatives` items drawn beside every one met, and rows rated below `like_from` left out. Feature columns
-    are the interactions' own, or of a table with a row a user or an item. With `time_column` the latest
-    rows of every user validate.
-    """
-
-    user_column: str = _text("user", 100)
-    item_column: str = _text("item", 100)
-    rating_column: str | None = _text(None, 100)
-    time_column: str | None = _text(None, 100)
-    objective: str = _choice("auto", "auto", "rating", "bpr", "softmax")
-    like_from: float | None = _number(None, at_least=-1e6, at_most=1e6)
-    negatives: int = _number(64, at_least=1, at_most=4096)
-    user_features: tuple[str, ...] | None = _text(None, 100)
-    item_features: tuple[str, ...] | None = _text(None, 100)
-    user_table: str | None = _text(None, 100)
-    item_table: str | None = _text(None, 100)
-    title_column: str | None = _text(None, 100)
-    max_train_rows: int | None = _number(None, at_least=2, at_most=10_000_000)
 
 
 @dataclass(frozen=True)

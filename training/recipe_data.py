@@ -130,6 +130,31 @@ class ChatData(DatasetSpec):
     max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
 
 
+@dataclass(frozen=True, kw_only=True)
+class InteractionData(DatasetSpec):
+    """Who met what: a row a user and an item, with a rating where there is one.
+
+    `objective` auto: `rating` where `rating_column` is given, else `softmax`; `bpr` and `softmax` rank, with
+    `negatives` items drawn beside every one met, and rows rated below `like_from` left out. Feature columns
+    are the interactions' own, or of a table with a row a user or an item. With `time_column` the latest
+    rows of every user validate.
+    """
+
+    user_column: str = text("user", 100)
+    item_column: str = text("item", 100)
+    rating_column: str | None = text(None, 100)
+    time_column: str | None = text(None, 100)
+    objective: str = choice("auto", "auto", "rating", "bpr", "softmax")
+    like_from: float | None = number(None, at_least=-1e6, at_most=1e6)
+    negatives: int = number(64, at_least=1, at_most=4096)
+    user_features: tuple[str, ...] | None = text(None, 100)
+    item_features: tuple[str, ...] | None = text(None, 100)
+    user_table: str | None = text(None, 100)
+    item_table: str | None = text(None, 100)
+    title_column: str | None = text(None, 100)
+    max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
+
+
 # What each task's data set is told by. The web reads this table too; the modules are in training/tasks.
 TASK_DATA: dict[str, type[DatasetSpec]] = {
     "image-classification": ImageData,
@@ -141,6 +166,7 @@ TASK_DATA: dict[str, type[DatasetSpec]] = {
     "text-classification": TextData,
     "token-classification": TokenData,
     "text-generation": ChatData,
+    "recommendation": InteractionData,
 }
 # Their nets need no base model: without one, `network` describes what is trained from scratch.
 WITHOUT_BASE = ("tabular-classification", "tabular-regression", "time-series-forecasting")
