@@ -14,7 +14,7 @@ from tests.training.imageworld import coloured, shade, write_rows
 from tests.training.test_finetune import assert_same_weights, run
 from tests.training.text.world import text_recipe, write_encoder, write_reviews
 from tests.training.world import Listener, recipe
-from training.errors import Interrupted
+from training.errors import Interrupted, UserError
 from training.recipe import Recipe, parse_recipe
 
 TEXT: dict[str, dict[str, Any]] = {
@@ -134,3 +134,17 @@ def test_of_pictures_of_numbers(name: str, base: Path, shades: Path, tmp_path: P
 @pytest.mark.parametrize("name", TAGS)
 def test_of_pictures_of_many_labels(name: str, base: Path, colours: Path, tmp_path: Path) -> None:
     assert_resumes(recipe(task="image-multilabel", **TAGS[name]), base, colours, tmp_path)
+
+
+def test_targets_far_from_one_are_named_where_the_loss_runs_away(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    lines = ["a,price"] + [f"{draw.gauss(0, 1):.3f},{draw.randrange(10**6)}" for _ in range(40)]
+    (tmp_path / "train.csv").write_text("\n".join(lines) + "\n")
+    given = table_recipe(
+        task="tabular-regression",
+        dataset={"repo": "data", "target_column": "price", "target_transform": "none"},
+        optim={"name": "sgd", "lr": 1.0, "epochs": 20},
+    )
+    with pytest.raises(UserError, match=r"the targets reach 9\.\d+e\+05; bring them near 1") as caught:
+        run(given, None, tmp_path, tmp_path / "work")
+    assert caught.value.message_id == "train:target-scale"
