@@ -1,6 +1,7 @@
 """Traffic, air and energy two days ahead: nets, Fracast as it comes, fine-tuned and from scratch, baselines.
 
     python -m bench.tasks.forecasting            three seeds; writes bench/results/forecasting.json and .md
+    python -m bench.tasks.forecasting --series electricity        that part of the page alone
     python -m bench.tasks.forecasting --quick    one seed on few windows, to see that it runs
 
 Every method forecasts from the same origins, which go through the last fifth of each series. Nets are the
@@ -11,6 +12,7 @@ committed recipes in recipes/forecasting with the series exchanged; all that lea
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -219,27 +221,26 @@ def package_difference(model_dir: Path, series: Series) -> dict[str, float]:
     return {"windows": len(windows), "share_of_range": float((np.abs(ours.numpy() - theirs) / reach).max())}
 
 
-def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def measure(name: str, args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Every method on one series."""
     from bench.assets import fetch
 
-    base, found = fetch("fracast"), {}
-    proof: dict[str, Any] = {}
-    for name in SERIES:
-        series = open_series(name, 12 if args.quick else None)
-        rows: dict[str, Any] = {method: [one] for method, one in baselines(series).items()}
-        rows["Fracast as it comes"] = [untouched(series, base, folder)]
-        for method, how in TRAINED.items():
-            if how.get("only", name) != name:
-                continue
-            rows[method] = [run(method, series, seed, base, folder, args.quick) for seed in args.seeds]
-            shown = [round(one["mase"], 4) for one in rows[method]]
-            print(f"  {name}, {method}: MASE {shown}, load {os.getloadavg()[0]:.1f}", flush=True)
-        if not proof:
-            proof = package_difference(Path(rows["Fracast, head fine-tuned"][0]["model"]), series)
-        for one in (one for runs in rows.values() for one in runs):
-            one.pop("model", None)
-        found[name] = {"windows": len(series.windows), "target": SERIES[name], "methods": rows}
-    return {"series": found, "package": proof}
+    used, base = time.process_time(), fetch("fracast")
+    series = open_series(name, 12 if args.quick else None)
+    rows: dict[str, Any] = {method: [one] for method, one in baselines(series).items()}
+    rows["Fracast as it comes"] = [untouched(series, base, folder)]
+    for method, how in TRAINED.items():
+        if how.get("only", name) != name:
+            continue
+        rows[method] = [run(method, series, seed, base, folder, args.quick) for seed in args.seeds]
+        shown = [round(one["mase"], 4) for one in rows[method]]
+        print(f"  {name}, {method}: MASE {shown}, load {os.getloadavg()[0]:.1f}", flush=True)
+    proof = package_difference(Path(rows["Fracast, head fine-tuned"][0]["model"]), series)
+    for one in (one for runs in rows.values() for one in runs):
+        one.pop("model", None)
+    minutes = round((time.process_time() - used) / 60, 1)
+    facts = {"windows": len(series.windows), "target": SERIES[name], "cpu_minutes": minutes}
+    return {**facts, "package": proof, "machine": report.machine(), "methods": rows}
 
 
 def main() -> int:
@@ -248,20 +249,28 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="one seed, one epoch, 16 windows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--series", nargs="+", choices=list(SERIES), help="only these; the others stay")
     args = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)
     args.seeds = args.seeds[:1] if args.quick else args.seeds
-    began, used = time.monotonic(), time.process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        found = measure(args, Path(folder))
-    found["minutes"] = round((time.monotonic() - began) / 60, 1)
-    found["cpu_minutes"] = round((time.process_time() - used) / 60, 1)
-    where = report.machine()
     name = "forecasting_quick" if args.quick else "forecasting"
-    report.write(name, {"machine": where, **found}, markdown(found, where))
+    for one in args.series or SERIES:
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(one, args, Path(folder))
+        before = earlier(name)
+        series = {key: found if key == one else before.get(key) for key in SERIES}
+        kept = {key: item for key, item in series.items() if item}
+        report.write(name, {"series": kept}, markdown(kept))
     return 0
+
+
+def earlier(name: str) -> dict[str, Any]:
+    """What an earlier call wrote, by series."""
+    path = report.RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["series"] if path.is_file() else {}
+    return found
 
 
 if __name__ == "__main__":

@@ -19,13 +19,16 @@ LEARNED = ("DLinear", "PatchTST", "Fracast", "ridge")
 MEASURES = ("mae", "rmse", "mase", "wape", "wql")
 
 
-def markdown(found: dict[str, Any], where: dict[str, Any]) -> str:
-    parts = [_intro(found)]
-    parts += [_section(name, item) for name, item in found["series"].items()]
+def markdown(series: dict[str, Any]) -> str:
+    """`series`: what was measured, by name."""
+    parts = [_intro(series)]
+    parts += [_section(name, item) for name, item in series.items()]
+    first = next(iter(series.values()))
+    where, minutes = first["machine"], sum(item["cpu_minutes"] for item in series.values())
     parts.append(
-        f"Made by `python -m bench.tasks.forecasting` on {where['when']}: {where['processor']}, one\n"
-        f"thread of {where['cores']} cores shared with other work, torch {where['torch']};\n"
-        f"{found['cpu_minutes']} minutes of processor time, {found['minutes']} on the clock."
+        f"Made by `python -m bench.tasks.forecasting` on {where['when']}: {where['processor']},\n"
+        f"one thread of {where['cores']} cores shared with other work, torch {where['torch']};\n"
+        f"{minutes:.1f} minutes of processor time in all."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -55,9 +58,10 @@ def _fine_tuning(mae: dict[str, float]) -> str:
     )
 
 
-def _intro(found: dict[str, Any]) -> str:
-    proof = found["package"]
-    seeds = len(next(iter(found["series"].values()))["methods"]["DLinear from scratch"])
+def _intro(series: dict[str, Any]) -> str:
+    proof = [item["package"] for item in series.values()]
+    worst, histories = max(one["share_of_range"] for one in proof), sum(one["windows"] for one in proof)
+    seeds = len(next(iter(series.values()))["methods"]["DLinear from scratch"])
     return f"""48 hours ahead, hourly, rolling over the last fifth of each series: the origins are 53 hours
 apart, so that they go through the hours of the week, and the same for every method. All that learns, learns
 from the first 70 %. Learning rates were chosen among two on the 10 % between, nothing by the test part.
@@ -69,8 +73,8 @@ Budgets are small on purpose: "from scratch" means at this budget, not in the li
 from 300 windows; all of it from 96, on San Francisco only, for time. Its pretraining data may hold these
 public series, so "as it comes" is not proven to be zero-shot. No covariates (weather, holidays) are used.
 
-The fine-tuned directory, loaded by the `fracast` package itself, gives the same quantiles: on
-{proof["windows"]} histories the greatest difference is {proof["share_of_range"]:.1e} of the history's range."""
+The fine-tuned directories, loaded by the `fracast` package itself, give the same quantiles: on {histories}
+histories the greatest difference is {worst:.1e} of a history's range."""
 
 
 def _section(name: str, item: dict[str, Any]) -> str:

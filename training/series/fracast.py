@@ -276,7 +276,8 @@ class Fracast(nn.Module):
         empty = ~observed.any(1)
         low, span = low.masked_fill(empty, 0.0), span.masked_fill(empty, 1.0)
         values = values.masked_fill(empty[:, None], 0.0)
-        with torch.no_grad():
+        # Periods are counted in whole bins: half precision would move them.
+        with torch.no_grad(), torch.autocast(history.device.type, enabled=False):
             shape = self.shape
             periods = significant_periods(
                 values, observed, shape["periodic_min_period"], shape["periodic_topk"], shape.alpha

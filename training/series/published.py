@@ -28,6 +28,14 @@ USAGE_FRACAST = """from fracast import FracastModel
 
 model = FracastModel.from_pretrained("{repo}", weights="fp32")
 quantiles = model.forecast(history)  # [48, 9] from the last 2,048 values"""
+USAGE_LINEAR = """# No stock library holds this net: Tuneyard's own module loads it.
+from pathlib import Path
+from huggingface_hub import snapshot_download
+from training.series.forecast import forecast
+from training.series.published import load_forecaster
+
+net, about = load_forecaster(Path(snapshot_download("{repo}")))
+answer = forecast(net, about, '{{"history": [1.5, 2.0, 1.7]}}')  # as many values as about.context"""
 USAGE_PATCHTST = """import json, torch
 from huggingface_hub import hf_hub_download
 from transformers import PatchTSTForPrediction
@@ -225,11 +233,13 @@ def save_forecaster(parts: Parts, about: Forecasting, model_dir: Path, *, base_d
 def _config(net: nn.Module, about: Forecasting) -> dict[str, Any]:
     """What the stock library of the net reads."""
     if isinstance(net, Fracast):
-        return net.shape.plain
+        return {**net.shape.plain, "library_name": "fracast"}
     if about.kind == "patchtst":
         config: Any = net.config
-        return {**config.to_diff_dict(), "architectures": ["PatchTSTForPrediction"]}
-    return {"model_type": LINEAR_TYPE, **dataclasses.asdict(cast(NetShape, about.shape))}
+        named = {"architectures": ["PatchTSTForPrediction"], "library_name": "transformers"}
+        return {**config.to_diff_dict(), **named}
+    named = {"model_type": LINEAR_TYPE, "library_name": "tuneyard"}
+    return {**named, **dataclasses.asdict(cast(NetShape, about.shape))}
 
 
 def usage(repo: str, config: dict[str, Any]) -> str:
@@ -238,7 +248,7 @@ def usage(repo: str, config: dict[str, Any]) -> str:
         return USAGE_FRACAST.format(repo=repo)
     if config.get("model_type") == "patchtst":
         return USAGE_PATCHTST.format(repo=repo)
-    return f"python -m training predict --model {repo} history.json"
+    return USAGE_LINEAR.format(repo=repo)
 
 
 def _mismatch(reason: str) -> UserError:

@@ -36,7 +36,8 @@ EVAL_BATCH = 64
 class TimeSeriesForecasting:
     """The kind: what `task_kind` answers."""
 
-    pipeline_tag = "time-series-forecasting"
+    pipeline_tag, library = "time-series-forecasting", "tuneyard"
+    example = '{"history": [1.5, 2.0, 1.7], "start": "2024-05-01 13:00"}'
 
     def prepare(self, plan: Plan) -> Prepared:
         recipe, data = plan.recipe, series_data(plan.recipe)

@@ -89,7 +89,9 @@ def test_fracast_is_fine_tuned_by_every_strategy(
     body = {name for name in moved if name.startswith("core.")}
     assert any(name.startswith("head.") for name in moved)
     assert bool(body) == (strategy != "head") and ("core.in_proj.weight" in body) == (strategy == "full")
-    assert json.loads((result.model_dir / "config.json").read_text())["model"]["family"] == "fracast"
+    config = json.loads((result.model_dir / "config.json").read_text())
+    assert config["model"]["family"] == "fracast" and config["library_name"] == "fracast"
+    compile(task_kind(asked.task).usage("me/waves", config), "usage", "exec")
 
 
 def load(folder: Path) -> dict[str, torch.Tensor]:
@@ -120,6 +122,18 @@ def test_what_is_published_loads_back_and_can_be_fine_tuned(waves: Path, tmp_pat
     again = recipe(base_model={"repo": "base"}, optim={"epochs": 1})
     more = learn(again, waves, tmp_path / "b", result.model_dir)
     assert more.metrics["val/mase"] < result.history[0]["val/mase"]
+
+
+@pytest.mark.parametrize(("kind", "library"), [("nlinear", "tuneyard"), ("patchtst", "transformers")])
+def test_a_card_says_how_to_load_what_is_published(
+    waves: Path, tmp_path: Path, kind: str, library: str
+) -> None:
+    result = learn(recipe(kind, optim={"epochs": 1}), waves, tmp_path)
+    config = json.loads((result.model_dir / "config.json").read_text())
+    assert config["library_name"] == library
+    usage = task_kind("time-series-forecasting").usage("me/waves", config)
+    compile(usage, "usage", "exec")
+    assert "me/waves" in usage
 
 
 def test_patchtst_loads_with_transformers(waves: Path, tmp_path: Path) -> None:
