@@ -15,6 +15,7 @@ from training.recipe import Recipe
 from training.reporting import Reporter
 from training.tasks.base import Prepared
 
+ALLOCATION = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "can't allocate memory")
 # Sum of losses, of hits, and of what they are the means of.
 Sums = tuple[Tensor, Tensor, int | Tensor]
 
@@ -54,7 +55,9 @@ class Stepper:
         """Gradients of the mean loss over `rows`; None where memory ran out."""
         try:
             return self._gradients(rows, step_seed(self.recipe.seed, number))
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not short_of_memory(error):
+                raise
             return None
 
     def _gradients(self, rows: Tensor, seed: int) -> Sums:
@@ -101,6 +104,11 @@ class Stepper:
             f"Out of memory with {before} rows at once: going on with {self.micro.size}, "
             f"and {times} accumulation steps for the same update."
         )
+
+
+def short_of_memory(error: RuntimeError) -> bool:
+    """Whether torch failed for lack of memory: its libraries and the CPU's allocator say so in words only."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in ALLOCATION)
 
 
 def release_memory() -> None:

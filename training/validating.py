@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from training.reporting import Reporter
-from training.stepping import out_of_memory, release_memory
+from training.stepping import out_of_memory, release_memory, short_of_memory
 from training.tasks.base import Examples, Prepared
 
 
@@ -27,7 +27,9 @@ class Validator:
         while True:
             try:
                 return prepared.task.measure(predictions(prepared.learner, rows, prepared.device, self.size))
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not short_of_memory(error):
+                    raise
                 if self.size == 1:
                     raise out_of_memory(1) from None
             # Outside of the handler: inside it, the error's own traceback would hold the memory.

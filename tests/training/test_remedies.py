@@ -17,6 +17,7 @@ from training.averages import Average
 from training.batches import Batches
 from training.checkpoint import load_checkpoint
 from training.errors import Interrupted, UserError
+from training.stepping import short_of_memory
 from training.tasks.image_classification import SoftmaxTask
 from training.weights import load_weights
 
@@ -226,6 +227,25 @@ class ShortOfMemory:
             return real(task, learner, inputs, targets)
 
         patch.setattr(SoftmaxTask, "step", step)
+
+
+@pytest.mark.parametrize(
+    ("error", "short"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes."), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)"), False),
+    ],
+)
+def test_lack_of_memory_is_told_from_other_failures(error: RuntimeError, short: bool) -> None:
+    assert short_of_memory(error) == short
+
+
+def test_the_cpus_own_words_are_known() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    assert short_of_memory(caught.value)
 
 
 PLAIN = {"strategy": {"kind": "head"}, "dataset": {"augment": "none"}}
