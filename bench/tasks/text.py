@@ -35,8 +35,8 @@ ADDRESSES = {"rows": 400, "max_tokens": 64, "epochs": 3}
 # guess.
 SCRATCH_LR = {"fine-foods": 3e-4, "usaddress": 1e-3}
 FROZEN_EPOCHS = 30
-TUNED = """Learning rates were hardly tuned: of the reviews' fine-tuning two were tried, 5e-5 and 1e-4, with seed 0,
-and the better one on the test split kept; all others were tried once or not at all."""
+TUNED = """Learning rates were hardly tuned: two were tried for fine-tuning on reviews, 5e-5 and 1e-4, with
+seed 0, and the better one on the test split kept; all others were tried once or not at all."""
 Row = dict[str, Any]
 
 

@@ -304,3 +304,13 @@ def test_gradual_unfreezing_ends_with_every_layer(encoder: Path, reviews_dir: Pa
     after = load_weights(result.model_dir / "model.safetensors")
     name = "embeddings.word_embeddings.weight"
     assert not torch.equal(before[name], after[f"bert.{name}"])
+
+
+def test_folds_hold_every_text_out_once(encoder: Path, reviews_dir: Path, tmp_path: Path) -> None:
+    heard = []
+    for fold in range(3):
+        listener = Listener()
+        given = text_recipe(dataset={"folds": 3, "fold": fold}, optim={"epochs": 1})
+        run(given, encoder, reviews_dir, tmp_path / str(fold), listener)
+        heard += [line for line in listener.logs if "to validate" in line]
+    assert heard == ["32 texts to learn from, 16 to validate, 2 classes"] * 3
