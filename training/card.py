@@ -66,7 +66,7 @@ def front_matter(
         **({"datasets": [origin.dataset.repo]} if origin.dataset.is_repo else {}),
         "pipeline_tag": kind.pipeline_tag,
         "library_name": str(config.get("library_name") or kind.library),
-        "tags": ["tuneyard", *(["from-scratch"] if scratch else [])],
+        "tags": ["tuneyard", *getattr(kind, "tags", ()), *(["from-scratch"] if scratch else [])],
         "metrics": _metric_ids(manifest),
     }
 

@@ -155,6 +155,21 @@ class InteractionData(DatasetSpec):
     max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairData(DatasetSpec):
+    """Texts and what is to become of them. `prefix` stands before every source, as T5 learnt it.
+
+    Both lengths count the token that ends a text; `max_target_tokens` bounds what is written, too.
+    """
+
+    source_column: str = text("source", 100)
+    target_column: str = text("target", 100)
+    prefix: str | None = text(None, 200)
+    max_tokens: int = number(128, at_least=4, at_most=8192)
+    max_target_tokens: int = number(128, at_least=4, at_most=4096)
+    max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
+
+
 # What each task's data set is told by. The web reads this table too; the modules are in training/tasks.
 TASK_DATA: dict[str, type[DatasetSpec]] = {
     "image-classification": ImageData,
@@ -166,7 +181,14 @@ TASK_DATA: dict[str, type[DatasetSpec]] = {
     "text-classification": TextData,
     "token-classification": TokenData,
     "text-generation": ChatData,
+    "translation": PairData,
+    "summarization": PairData,
     "recommendation": InteractionData,
 }
 # Their nets need no base model: without one, `network` describes what is trained from scratch.
-WITHOUT_BASE = ("tabular-classification", "tabular-regression", "time-series-forecasting")
+WITHOUT_BASE = (
+    "tabular-classification",
+    "tabular-regression",
+    "time-series-forecasting",
+    "recommendation",
+)

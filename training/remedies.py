@@ -18,15 +18,16 @@ LOSSES: dict[str, tuple[str, ...]] = {
     "time-series-forecasting": ("mse", "mae", "huber"),
     "text-classification": ("cross-entropy", "focal"),
     "token-classification": ("cross-entropy", "focal"),
+    "recommendation": ("mse", "mae", "huber"),
 }
 # Where rows are of one class each, so that classes can be weighed and shown equally often.
 BY_CLASS = ("image-classification", "text-classification", "tabular-classification")
 # Where each label holds or does not: positives can be weighed.
 BY_LABEL = ("image-multilabel",)
 OF_IMAGES = ("image-classification", "image-multilabel", "image-regression")
-WITH_LORA = ("text-generation",)
-WITHOUT_HEAD = ("text-generation",)
-OF_NUMBERS = ("image-regression", "tabular-regression", "time-series-forecasting")
+WITH_LORA = ("text-generation", "translation", "summarization")
+WITHOUT_HEAD = WITH_LORA
+OF_NUMBERS = ("image-regression", "tabular-regression", "time-series-forecasting", "recommendation")
 
 
 def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:

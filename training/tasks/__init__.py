@@ -10,6 +10,7 @@ from training.tasks.base import TaskKind
 
 # By name, so that nobody waits for the libraries of a task that they do not run.
 TASKS = {
+    "recommendation": "training.tasks.recommendation:Recommendation",
     "tabular-classification": "training.tasks.tabular:TabularClassification",
     "tabular-regression": "training.tasks.tabular:TabularRegression",
     "image-classification": "training.tasks.image_classification:ImageClassification",
@@ -17,6 +18,8 @@ TASKS = {
     "image-regression": "training.tasks.image_regression:ImageRegression",
     "text-classification": "training.tasks.text_classification:TextClassification",
     "text-generation": "training.tasks.text_generation:TextGeneration",
+    "translation": "training.tasks.translation:Translation",
+    "summarization": "training.tasks.translation:Summarization",
     "token-classification": "training.tasks.token_classification:TokenClassification",
     "time-series-forecasting": "training.tasks.forecasting:TimeSeriesForecasting",
 }
