@@ -16,6 +16,7 @@ MAX_CONFIG_BYTES = 4 * 1024 * 1024
 MAX_TOKENIZER_BYTES = 256 * 1024 * 1024
 MAX_LAYERS = 256
 MAX_NUMBER = 10_000_000
+MAX_CLASSES = 100_000
 WEIGHTS = "model.safetensors"
 ENCODERS = (
     "albert",
@@ -76,6 +77,10 @@ def read_config(model_dir: Path) -> Any:
 def check_weights(model_dir: Path) -> None:
     """A whole, single safetensors file. Raises `UserError`, for pickled weights too."""
     path = model_dir / WEIGHTS
+    if (model_dir / "adapter_config.json").exists():
+        # The library would go and look for the model that the adapter names.
+        text = "The base model is an adapter of another model; merge the two and publish the result."
+        raise UserError("model:adapter", text)
     if not path.is_file():
         pickled = sorted(
             item.name for item in model_dir.glob("*") if item.suffix in {".bin", ".pt", ".pth", ".ckpt"}
@@ -153,8 +158,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _check_numbers(plain: dict[str, Any]) -> None:
     """Sizes beyond any real encoder would be allocated before the weights are seen to be smaller."""
     for name, value in plain.items():
-        if isinstance(value, int) and abs(value) > MAX_NUMBER:
-            raise _bad(f"{name[:60]} is beyond {MAX_NUMBER:,}.")
+        limit = MAX_CLASSES if name in ("num_labels", "_num_labels") else MAX_NUMBER
+        if isinstance(value, int) and abs(value) > limit:
+            raise _bad(f"{name[:60]} is beyond {limit:,}.")
 
 
 def _bad(reason: str) -> UserError:

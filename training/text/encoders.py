@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from training.errors import UserError
-from training.text.basefiles import check_weights, read_config
+from training.text.basefiles import WEIGHTS, check_weights, read_config
 from training.text.pooling import add_mean_layer, draw_mean_layer, takes_mean
+from training.weights import read_header
 
 # Modules behind the encoder, first to last; those that the base file lacks are new and learn with the head.
 TAILS = {
@@ -25,6 +27,7 @@ TAILS = {
 }
 TOKEN_TAILS = {"modernbert": ("head", "classifier")}
 FINAL = ("pooler", "final_norm")
+MAX_SCRATCH_PARAMETERS = 2_000_000_000
 
 
 @dataclass
@@ -101,6 +104,7 @@ def _build(model_dir: Path, config: Any, tokens: bool, scratch: bool) -> tuple[A
     kind = AutoModelForTokenClassification if tokens else AutoModelForSequenceClassification
     try:
         with _quiet():
+            _check_size(kind, model_dir, config, scratch)
             if scratch:
                 return kind.from_config(config).float(), set()
             net, info = kind.from_pretrained(
@@ -113,11 +117,31 @@ def _build(model_dir: Path, config: Any, tokens: bool, scratch: bool) -> tuple[A
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )
+    except UserError:
+        raise
     except Exception as error:
         # Fields that contradict each other surface as whatever the layers raise.
         raise _mismatch(config, str(error)[:200]) from None
     missing = set(info["missing_keys"]) | {item[0] for item in info["mismatched_keys"]}
     return net, missing
+
+
+def _check_size(kind: Any, model_dir: Path, config: Any, scratch: bool) -> None:
+    """Sizes that the file does not bear out are refused before memory is taken for them."""
+    with torch.device("meta"):
+        net = kind.from_config(config)
+    wanted = sum(item.numel() for item in net.parameters())
+    if scratch:
+        if wanted > MAX_SCRATCH_PARAMETERS:
+            text = f"The net of config.json has {wanted:,} parameters, too many to train from scratch here."
+            raise UserError("model:too-large", text)
+        return
+    found = sum(math.prod(entry.shape) for entry in read_header(model_dir / WEIGHTS).values())
+    # A layer and a pooler more than the file has may be ours, and a head as wide as the classes are many.
+    width, wide = config.hidden_size, int(getattr(config, "intermediate_size", 0) or 4 * config.hidden_size)
+    if wanted > found + width * (8 * width + 2 * wide + config.num_labels) + 1_000_000:
+        text = f"config.json describes {wanted:,} parameters, the file holds {found:,}"
+        raise _mismatch(config, text)
 
 
 def _check_missing(config: Any, missing: set[str], tail: tuple[str, ...], added: bool) -> None:

@@ -111,6 +111,8 @@ def test_a_new_head_depends_on_the_seed_alone(encoder: Path) -> None:
         ({"hidden_size": 10**9}, "model:bad-config", "hidden_size"),
         ({"hidden_size": "wide"}, "model:bad-config", "config.json"),
         ({"quantization_config": {"bits": 4}}, "model:bad-config", "quantised"),
+        ({"vocab_size": 9_000_000}, "model:wrong-weights", "parameters, the file holds"),
+        ({"num_labels": 9_000_000}, "model:bad-config", "num_labels"),
         ({"hidden_size": 24}, "model:wrong-weights", "does not hold"),
         ({"num_hidden_layers": 3}, "model:wrong-weights", "layer.2"),
         ({"num_attention_heads": 3}, "model:wrong-weights", "bert"),
@@ -130,6 +132,13 @@ def test_code_named_by_a_config_is_never_fetched(tmp_path: Path) -> None:
     base = change(write_encoder(tmp_path), auto_map={"AutoModel": "evil.py--x"})
     (base / "evil.py").write_text("raise SystemExit")
     assert load(base).net.config.model_type == "bert"
+
+
+def test_adapters_are_refused(tmp_path: Path) -> None:
+    base = write_encoder(tmp_path)
+    (base / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere"}')
+    with pytest.raises(UserError, match="is an adapter of another model"):
+        load(base)
 
 
 def test_weights_that_cannot_be_used(tmp_path: Path) -> None:
