@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from training.recommend.sides import Side
-from training.tabular.nets import Categories
+from training.tabular.embeddings import Categories
 
 KINDS = ("two-tower", "neural-cf")
 HEAD = "head"
