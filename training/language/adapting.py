@@ -14,7 +14,7 @@ from torch import nn
 
 from training import learning
 from training.errors import UserError
-from training.language.causal import load_causal, new_causal, quiet, save_whole, stages
+from training.language.causal import CAUSAL, Family, load_causal, new_causal, quiet, save_whole, stages
 from training.language.lora import Adapter, add_lora, merged, save_adapter
 from training.language.published import base_name, remember_base
 from training.language.quantized import quantize
@@ -42,14 +42,14 @@ class Adapted:
     save: Callable[[Path], None]
 
 
-def held(plan: Plan) -> Any:
+def held(plan: Plan, family: Family = CAUSAL) -> Any:
     """The base on the CPU, its numbers as the recipe says. Raises `UserError`."""
     recipe = plan.recipe
     if recipe.init == "scratch":
-        return new_causal(plan.base(), recipe.seed)
+        return new_causal(plan.base(), recipe.seed, family)
     adapters = recipe.strategy.lora or LoraSpec()
     precision = adapters.base_precision if recipe.strategy.kind == "lora" else "fp32"
-    net = load_causal(plan.base(), torch.bfloat16 if precision == "bf16" else torch.float32)
+    net = load_causal(plan.base(), torch.bfloat16 if precision == "bf16" else torch.float32, family)
     if precision in ("int8", "nf4"):
         before, after = quantize(net, precision)
         if after == before:
@@ -61,7 +61,7 @@ def held(plan: Plan) -> Any:
     return net
 
 
-def adapt(plan: Plan, net: Any, tokenizer: Any) -> Adapted:
+def adapt(plan: Plan, net: Any, tokenizer: Any, family: Family = CAUSAL) -> Adapted:
     """Put adapters beside the base, or let its last stages learn, on the plan's device."""
     strategy = plan.recipe.strategy
     if strategy.checkpoint_activations:
@@ -69,8 +69,8 @@ def adapt(plan: Plan, net: Any, tokenizer: Any) -> Adapted:
             net.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     save: Callable[[nn.Module, Path], None] = save_whole
     if strategy.kind == "lora":
-        net = _with_adapter(plan, net)
-        save = _adapter_saver(plan)
+        net = _with_adapter(plan, net, family)
+        save = _adapter_saver(plan, family)
         grown = {name for name, item in net.named_parameters() if item.requires_grad}
         chosen = [kept for stage in stages(net) if (kept := [name for name in stage if name in grown])]
         parts = LanguageParts(net, "", chosen)
@@ -88,16 +88,18 @@ def adapt(plan: Plan, net: Any, tokenizer: Any) -> Adapted:
     return Adapted(parts, chosen, save_with_tokenizer)
 
 
-def _with_adapter(plan: Plan, net: Any) -> Any:
+def _with_adapter(plan: Plan, net: Any, family: Family) -> Any:
     spec, base = plan.recipe.strategy.lora or LoraSpec(), plan.recipe.base_model
     assert base is not None  # the recipe's own rules see to it
     name = base_name(base.repo, plan.base())
     remember_base(name, base.revision, plan.base())
     adapter = Adapter(spec.rank, spec.alpha, spec.dropout, spec.targets, spec.rslora, spec.dora)
-    return add_lora(net, adapter, base_repo=name, revision=base.revision, seed=plan.recipe.seed)
+    return add_lora(
+        net, adapter, base_repo=name, revision=base.revision, seed=plan.recipe.seed, family=family
+    )
 
 
-def _adapter_saver(plan: Plan) -> Callable[[nn.Module, Path], None]:
+def _adapter_saver(plan: Plan, family: Family) -> Callable[[nn.Module, Path], None]:
     spec = plan.recipe.strategy.lora or LoraSpec()
     if not spec.merge:
         return save_adapter
@@ -107,7 +109,7 @@ def _adapter_saver(plan: Plan) -> Callable[[nn.Module, Path], None]:
         folder = Path(tempfile.mkdtemp(dir=plan.work_dir))
         try:
             save_adapter(net, folder)
-            save_whole(merged(folder, plan.base()), model_dir)
+            save_whole(merged(folder, plan.base(), family), model_dir)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

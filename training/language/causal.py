@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,27 +19,42 @@ from torch import nn
 from training.errors import UserError
 from training.language.files import read_headers, read_json, weight_files
 
-MODEL_TYPES = (
-    "gemma",
-    "gemma2",
-    "gpt2",
-    "gpt_neox",
-    "llama",
-    "mistral",
-    "olmo2",
-    "phi3",
-    "qwen2",
-    "qwen3",
-    "smollm3",
-    "starcoder2",
+
+@dataclass(frozen=True)
+class Family:
+    """What kind of model: transformers' class that builds it, the architectures taken, PEFT's name of it."""
+
+    auto: str
+    model_types: tuple[str, ...]
+    peft_task: str
+
+
+CAUSAL = Family(
+    "AutoModelForCausalLM",
+    (
+        "gemma",
+        "gemma2",
+        "gpt2",
+        "gpt_neox",
+        "llama",
+        "mistral",
+        "olmo2",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "smollm3",
+        "starcoder2",
+    ),
+    "CAUSAL_LM",
 )
+SEQ2SEQ = Family("AutoModelForSeq2SeqLM", ("bart", "mt5", "pegasus", "t5"), "SEQ_2_SEQ_LM")
 MAX_LAYERS = 1000
 # What the config may ask for beyond what the files hold: tied or computed tensors of a few architectures.
 SPARE = 1.01
-LAYER = re.compile(r"\.(?:layers|h)\.(\d+)\.")
+LAYER = re.compile(r"\.(?:layers|h|block)\.(\d+)\.")
 
 
-def read_config(model_dir: Path) -> Any:
+def read_config(model_dir: Path, family: Family = CAUSAL) -> Any:
     """Raises `UserError`: no config.json, an architecture that is not on the list, a quantised base."""
     from transformers import AutoConfig
 
@@ -49,9 +65,10 @@ def read_config(model_dir: Path) -> Any:
         raise UserError("model:no-config", "The base model has no config.json.")
     plain = read_json(model_dir / "config.json")
     kind = plain.get("model_type")
-    if kind not in MODEL_TYPES:
-        text = f"The base model is of the type {str(kind)[:60]!r}; text can be generated with: "
-        raise UserError("model:not-causal", text + ", ".join(MODEL_TYPES) + ".")
+    if kind not in family.model_types:
+        text = f"The base model is of the type {str(kind)[:60]!r}; this task takes: "
+        message_id = "model:not-causal" if family is CAUSAL else "model:not-seq2seq"
+        raise UserError(message_id, text + ", ".join(family.model_types) + ".")
     if plain.get("quantization_config"):
         text = (
             "The base model is quantised already; take the plain one, and see strategy.lora.base_precision."
@@ -70,15 +87,13 @@ def read_config(model_dir: Path) -> Any:
     return config
 
 
-def load_causal(model_dir: Path, dtype: torch.dtype = torch.float32) -> nn.Module:
+def load_causal(model_dir: Path, dtype: torch.dtype = torch.float32, family: Family = CAUSAL) -> nn.Module:
     """The model in eval mode on the CPU, every tensor from its files. `UserError` if these do not fit."""
-    from transformers import AutoModelForCausalLM
-
-    config = read_config(model_dir)
-    _check_sizes(config, model_dir)
+    config = read_config(model_dir, family)
+    _check_sizes(config, model_dir, family)
     try:
         with quiet():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = _auto(family).from_pretrained(
                 model_dir,
                 config=config,
                 dtype=dtype,
@@ -101,27 +116,29 @@ def load_causal(model_dir: Path, dtype: torch.dtype = torch.float32) -> nn.Modul
     return cast(nn.Module, net).eval()
 
 
-def new_causal(model_dir: Path, seed: int) -> nn.Module:
+def new_causal(model_dir: Path, seed: int, family: Family = CAUSAL) -> nn.Module:
     """The architecture of a directory with random weights of its own rule, in fp32."""
-    from transformers import AutoModelForCausalLM
-
-    config = read_config(model_dir)
+    config = read_config(model_dir, family)
     torch.manual_seed(seed)
     with quiet():
-        net = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        net: nn.Module = _auto(family).from_config(config, dtype=torch.float32)
     return net.eval()
 
 
 def stages(net: nn.Module) -> list[list[str]]:
     """Parameter names from the embeddings over the layers to the output, a list a stage, none empty."""
-    found: dict[int, list[str]] = {}
-    last = -1
-    names = [name for name, _ in net.named_parameters()]
-    places = [LAYER.search(name) for name in names]
-    deepest = max((int(place[1]) for place in places if place), default=0)
-    for name, place in zip(names, places, strict=True):
+    found: dict[tuple[bool, int], list[str]] = {}
+    last, names = (False, -1), [name for name, _ in net.named_parameters()]
+    deepest: dict[bool, int] = {}
+    places = [(".decoder." in f".{name}", LAYER.search(name)) for name in names]
+    for part, place in places:
+        deepest[part] = max(deepest.get(part, 0), int(place[1]) if place else 0)
+    for name, (part, place) in zip(names, places, strict=True):
         # What comes before the first layer embeds, what comes after the last one is the end.
-        last = int(place[1]) if place else (deepest + 1 if last >= 0 else -1)
+        if place:
+            last = (part, int(place[1]))
+        elif last[1] >= 0:
+            last = (part, deepest[part] + 1) if part == last[0] else (part, -1)
         found.setdefault(last, []).append(name)
     return [found[stage] for stage in sorted(found)]
 
@@ -133,14 +150,19 @@ def save_whole(net: nn.Module, model_dir: Path) -> None:
         net.save_pretrained(model_dir, max_shard_size="16GB")  # type: ignore[operator]
 
 
-def _check_sizes(config: Any, model_dir: Path) -> None:
+def _auto(family: Family) -> Any:
+    import transformers
+
+    return getattr(transformers, family.auto)
+
+
+def _check_sizes(config: Any, model_dir: Path, family: Family) -> None:
     """Compare what the config would build with what the files hold, before memory is taken for either."""
-    from transformers import AutoModelForCausalLM
 
     held = sum(torch.Size(entry.shape).numel() for entry in read_headers(model_dir).values())
     try:
         with torch.device("meta"), quiet():
-            wanted = sum(item.numel() for item in AutoModelForCausalLM.from_config(config).parameters())
+            wanted = sum(item.numel() for item in _auto(family).from_config(config).parameters())
     except Exception as error:  # whatever the values of a stranger's config make of it
         reason = " ".join(str(error).split())[:200]
         raise UserError("model:bad-config", f"The model's config.json cannot be used: {reason}.") from None

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from training.errors import UserError
-from training.language.causal import load_causal, quiet
+from training.language.causal import CAUSAL, Family, load_causal, quiet
 from training.language.files import read_json
 from training.weights import read_header, write_weights
 
@@ -55,7 +55,15 @@ class Adapter:
     dora: bool = False
 
 
-def add_lora(net: nn.Module, adapter: Adapter, *, base_repo: str, revision: str | None, seed: int) -> Any:
+def add_lora(
+    net: nn.Module,
+    adapter: Adapter,
+    *,
+    base_repo: str,
+    revision: str | None,
+    seed: int,
+    family: Family = CAUSAL,
+) -> Any:
     """The model with fresh adapters; only they learn. `UserError` for targets that it does not have."""
     from peft import LoraConfig, get_peft_model
 
@@ -72,7 +80,7 @@ def add_lora(net: nn.Module, adapter: Adapter, *, base_repo: str, revision: str 
         use_rslora=adapter.rslora,
         use_dora=adapter.dora,
         fan_in_fan_out=_is_transposed(net),
-        task_type="CAUSAL_LM",
+        task_type=family.peft_task,
         revision=revision,
     )
     torch.manual_seed(seed)
@@ -135,13 +143,13 @@ def read_adapter(model_dir: Path) -> Any:
     return LoraConfig(**{name: plain[name] for name in READ if name in plain}, inference_mode=True)
 
 
-def load_adapter(model_dir: Path, base_dir: Path) -> Any:
+def load_adapter(model_dir: Path, base_dir: Path, family: Family = CAUSAL) -> Any:
     """A base and the adapter beside it, in eval mode. Raises `UserError` if the two do not fit."""
     from peft import PeftModel
 
     config = read_adapter(model_dir)
     read_header(model_dir / WEIGHTS)
-    net = load_causal(base_dir)
+    net = load_causal(base_dir, family=family)
     try:
         with quiet():
             model = PeftModel.from_pretrained(net, str(model_dir), config=config, is_trainable=False)
@@ -152,10 +160,10 @@ def load_adapter(model_dir: Path, base_dir: Path) -> Any:
     return model.eval()
 
 
-def merged(adapter_dir: Path, base_dir: Path) -> nn.Module:
+def merged(adapter_dir: Path, base_dir: Path, family: Family = CAUSAL) -> nn.Module:
     """The base with the adapter's update added into its own weights (fp32), a plain model again."""
     with quiet():
-        net: nn.Module = load_adapter(adapter_dir, base_dir).merge_and_unload(safe_merge=True)
+        net: nn.Module = load_adapter(adapter_dir, base_dir, family).merge_and_unload(safe_merge=True)
     return net
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
-from training.language.causal import load_causal
+from training.language.causal import CAUSAL, Family, load_causal
 from training.language.files import read_json
 from training.language.lora import CONFIG, load_adapter
 from training.language.scribe import Scribe, load_scribe
@@ -33,17 +33,27 @@ def remember_base(name: str, revision: str | None, base_dir: Path) -> None:
 
 def load_published(model_dir: Path) -> tuple[Any, Scribe]:
     """The model in eval mode and fp32, and its tokenizer. Raises `UserError`, for a base that is gone too."""
+    base_dir = base_of(model_dir)
+    net = load_net(model_dir, base_dir)
+    if base_dir is None or (model_dir / "tokenizer.json").is_file():
+        return net, load_scribe(model_dir, base_dir)
+    return net, load_scribe(base_dir)
+
+
+def load_net(model_dir: Path, base_dir: Path | None, family: Family = CAUSAL) -> Any:
+    """A whole model, or `base_dir` with the adapter in `model_dir` beside it."""
+    if base_dir is None:
+        return load_causal(model_dir, family=family)
+    return load_adapter(model_dir, base_dir, family)
+
+
+def base_of(model_dir: Path) -> Path | None:
+    """Where the base of an adapter lies; None for a whole model. Raises `UserError` if it cannot be found."""
     if not (model_dir / CONFIG).is_file():
-        return load_causal(model_dir), load_scribe(model_dir)
+        return None
     plain = read_json(model_dir / CONFIG)
     name, revision = plain.get("base_model_name_or_path"), plain.get("revision")
     if not isinstance(name, str) or not name or not isinstance(revision, str | None):
         raise UserError("model:wrong-adapter", f"{CONFIG} does not name the base model.")
     known = _AT_HAND.get((name, revision))
-    base_dir = known if known and known.is_dir() else resolve_source(name, "model", revision=revision)
-    scribe = (
-        load_scribe(model_dir, base_dir)
-        if (model_dir / "tokenizer.json").is_file()
-        else load_scribe(base_dir)
-    )
-    return load_adapter(model_dir, base_dir), scribe
+    return known if known and known.is_dir() else resolve_source(name, "model", revision=revision)

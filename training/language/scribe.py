@@ -112,6 +112,11 @@ def load_scribe(model_dir: Path, base_dir: Path | None = None) -> Scribe:
 
     What ends an answer is told by generation_config.json there, or in `base_dir`.
     """
+    return Scribe(load_tokenizer(model_dir), _stops(base_dir or model_dir))
+
+
+def load_tokenizer(model_dir: Path) -> Any:
+    """A fast tokenizer from local files, without code. Raises `UserError` `model:tokenizer`."""
     from transformers import AutoTokenizer
 
     path = model_dir / "tokenizer.json"
@@ -125,7 +130,7 @@ def load_scribe(model_dir: Path, base_dir: Path | None = None) -> Scribe:
     if not tokenizer.is_fast:
         raise UserError("model:tokenizer", "The base model's tokenizer must be one with a tokenizer.json.")
     tokenizer.padding_side = "right"
-    return Scribe(tokenizer, _stops(base_dir or model_dir))
+    return tokenizer
 
 
 def _stops(model_dir: Path) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ class TextGeneration:
 
     pipeline_tag = "text-generation"
     library = "peft"
-    example = "Where do I find my bill?"
+    example = '"Where do I find my bill?"'
 
     def prepare(self, plan: Plan) -> Prepared:
         run = prepare_run(plan)
@@ -75,7 +75,7 @@ class TextGeneration:
 
 model = {kind}.from_pretrained("{repo}")
 tokenizer = AutoTokenizer.from_pretrained("{repo}")
-messages = [{{"role": "user", "content": "{self.example}"}}]
+messages = [{{"role": "user", "content": {self.example}}}]
 inputs = tokenizer.apply_chat_template(
     messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
 )
