@@ -17,6 +17,7 @@ from training.errors import UserError
 EPSILON = 1e-5
 KERNEL = 25
 LINEAR = ("nlinear", "dlinear")
+MAX_WEIGHTS = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,13 @@ def moving_average(history: Tensor, kernel: int = KERNEL) -> Tensor:
 
 def build_net(shape: NetShape) -> nn.Module:
     """A net with fresh weights from the global generator. Raises `UserError` for sizes that do not fit."""
+    inputs = shape.context if shape.kind in LINEAR else shape.context // shape.stride * shape.width
+    weights = inputs * shape.horizon * shape.outputs
+    if weights > MAX_WEIGHTS:
+        text = f"The head would have {weights:,} weights, more than {MAX_WEIGHTS:,}"
+        raise UserError(
+            "recipe:bad-network", f"{text}; choose a shorter context or horizon, fewer quantiles."
+        )
     if shape.kind in LINEAR:
         return LinearForecaster(shape)
     if shape.kind == "patchtst":

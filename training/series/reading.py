@@ -15,6 +15,7 @@ from training.series.grid import Grid, carry_forward, find_grid
 from training.series.rows import Columns, first_times, in_order, read_rows, with_past
 
 MAX_STEPS = 20_000_000
+MAX_CELLS = 50_000_000
 # Beyond this share of empty steps the grid is a guess: one odd time can make it as fine as one likes.
 MAX_EMPTY_SHARE = 0.9
 
@@ -70,7 +71,7 @@ def read_panel(
     edges = np.flatnonzero(np.diff(code)) + 1
     pieces = list(zip([0, *edges], [*edges, len(code)], strict=True))
     bounds = _bounds([int(when[stop - 1] - when[start]) // grid.step + 1 for start, stop in pieces])
-    _check_size(bounds[-1][1], len(code), grid, log)
+    _check_size(bounds[-1][1], len(code), data.shape[1], grid, log)
     full = np.full((bounds[-1][1], data.shape[1]), np.nan)
     times = np.empty(len(full), dtype=np.int64)
     for (start, stop), (begin, end) in zip(pieces, bounds, strict=True):
@@ -89,10 +90,13 @@ def _bounds(lengths: list[int]) -> list[tuple[int, int]]:
     return list(zip([0, *stops[:-1]], stops, strict=True))
 
 
-def _check_size(steps: int, rows: int, grid: Grid, log: Callable[[str], None]) -> None:
+def _check_size(steps: int, rows: int, width: int, grid: Grid, log: Callable[[str], None]) -> None:
     if steps > MAX_STEPS or rows < (1 - MAX_EMPTY_SHARE) * steps:
         text = f"A grid of {grid.period} would have {steps:,} steps for {rows:,} rows"
         raise UserError("data:sparse", f"{text}: look at the first and the last times.")
+    if steps * width > MAX_CELLS:
+        text = f"{steps:,} steps of {width} columns are more than the {MAX_CELLS:,} numbers that fit"
+        raise UserError("data:too-large", f"{text}; split the data set.")
     if steps > rows:
         log(f"{steps - rows:,} of {steps:,} steps are missing from the grid of {grid.period}.")
 

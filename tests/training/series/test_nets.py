@@ -92,6 +92,8 @@ def test_revin_leaves_holes_out_and_comes_back() -> None:
 def test_unknown_nets_and_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(UserError, match="no forecasting net of the kind 'lstm'"):
         build_net(replace(SHAPE, kind="lstm"))
+    with pytest.raises(UserError, match="The head would have 1,980,000,000 weights"):
+        build_net(replace(SHAPE, context=10_000, horizon=2_000, outputs=99))
     with pytest.raises(UserError, match="network.width must be a multiple"):
         build_net(replace(SHAPE, kind="patchtst", heads=3))
 

@@ -163,3 +163,6 @@ def test_rows_beyond_the_bound_are_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("training.series.columns.MAX_ROWS", 10)
     write_csv(tmp_path, "train", lines(wave(11)))
     assert refusal(tmp_path).message_id == "data:too-large"
+    monkeypatch.undo()
+    monkeypatch.setattr("training.series.reading.MAX_CELLS", 10)
+    assert refusal(tmp_path).message.startswith("11 steps of 1 columns are more than the 10 numbers")
