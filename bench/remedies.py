@@ -3,8 +3,8 @@
     python -m bench.remedies              about five minutes of one core
     python -m bench.remedies --seeds 1    for a quick look
 
-- Few rows of new classes: a tiny convolutional net learns the digits 0 to 4, then 5 to 9 from twelve pictures each.
-- Uneven classes: the same digits as a table of 64 columns, six rows of five classes beside ninety of the others.
+- Few rows of new classes: a tiny convolutional net learns the digits 0 to 4, then 5 to 9 from twelve each.
+- Uneven classes: the digits as a table of 64 columns, six rows of five classes beside ninety of the others.
 
 Every variant has the same rows, epochs and batches; what it changes is in its row.
 """
@@ -193,7 +193,8 @@ def markdown(found: dict[str, Any], where: dict[str, Any], seeds: int) -> str:
     command = " ".join(["python -m bench.remedies", *sys.argv[1:]])
     return f"""# Strategies and remedies
 
-`{command}` · {where["when"]} · {where["processor"]}, torch {where["torch"]}; {seeds} seeds, mean ± standard deviation
+`{command}` · {where["when"]} · {where["processor"]}, torch {where["torch"]};
+{seeds} seeds, mean ± standard deviation
 
 ## Few rows of new classes
 
@@ -203,12 +204,12 @@ A tiny convolutional net that has learned the digits 0 to 4 learns 5 to 9 from t
 
 ## Uneven classes
 
-The digits as a table: six rows each of 0 to 4, ninety at most of each of the others; tested on 900 as they come.
+The digits as a table: six rows each of 0 to 4, ninety at most of each of the others; 900 to test on.
 
 {table("imbalance")}
 
-One data set of 1,797 small pictures: which remedy helps is for each data set to say, and differences within the
-spread say nothing.
+One data set of 1,797 small pictures: which remedy helps is for each data set to say, and differences within
+the spread say nothing.
 """
 
 
