@@ -73,11 +73,16 @@ def read_pairs(
     for chat in found:
         if not chat.messages[0]["content"].strip():
             raise UserError("data:empty-source", f"{data.source_column!r} is empty {chat.where}.")
-    prefix = f"{data.prefix} " if data.prefix else ""
+    prefix = with_prefix(data, "")
     return Pairs(
         [prefix + chat.messages[0]["content"] for chat in found],
         [chat.messages[1]["content"] for chat in found],
     )
+
+
+def with_prefix(data: PairData, source: str) -> str:
+    """The source as the model reads it: one space after the prefix, whether the recipe writes it or not."""
+    return f"{data.prefix.rstrip()} {source}" if data.prefix else source
 
 
 def held_out_pairs(pairs: Pairs, fraction: float, seed: int) -> tuple[Pairs, Pairs]:

@@ -10,7 +10,7 @@ import torch
 from training.errors import UserError
 from training.language.adapting import adapt, held
 from training.language.causal import SEQ2SEQ
-from training.language.pairs import PairRows, Pairs, encode_pairs, held_out_pairs, read_pairs
+from training.language.pairs import PairRows, Pairs, encode_pairs, held_out_pairs, read_pairs, with_prefix
 from training.language.scribe import load_tokenizer
 from training.language.translating import ScoredPairs, evaluate_pairs, load_translator, write
 from training.recipe import PairData, Recipe, parse_recipe
@@ -57,8 +57,7 @@ class Translation:
             raise UserError("predict:empty", f"Give a text of 1 to {MAX_GIVEN_CHARS:,} letters.")
         net, tokenizer = load_translator(model_dir)
         data = _data_of(model_dir, self.pipeline_tag)
-        source = f"{data.prefix} {given}" if data.prefix else given
-        return {"text": write(net, tokenizer, [source], data)[0]}
+        return {"text": write(net, tokenizer, [with_prefix(data, given)], data)[0]}
 
     def usage(self, repo: str, config: dict[str, Any]) -> str:
         kind, library = "AutoModelForSeq2SeqLM", "transformers"

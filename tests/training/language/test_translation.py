@@ -170,6 +170,13 @@ def test_long_texts_lose_their_end_but_still_end(tmp_path: Path) -> None:
     assert {row[-1] for row in found.targets} == {tokenizer.eos_token_id}
 
 
+@pytest.mark.parametrize("prefix", ["say:", "say: "])
+def test_one_space_stands_after_the_prefix(pairs: Path, prefix: str) -> None:
+    data = recipe(dataset={"prefix": prefix}).dataset
+    assert isinstance(data, PairData)
+    assert read_pairs(pairs, "train", data).sources[0] == f"say: {QUESTIONS[0][0]}"
+
+
 def test_pairs_alike_but_for_case_stay_on_one_side(tmp_path: Path) -> None:
     rows = [{"source": text.format(n), "target": "x"} for n in range(20) for text in ("Go {}", "go  {}")]
     data = recipe(dataset={"prefix": None}).dataset
