@@ -188,7 +188,8 @@ standard deviation over the seeds; the other two rows have no seed. No setting w
 
 {report.table(head, rows)}
 
-{_best(found)} Exact match and F1 are SQuAD's, chrF is sacreBLEU's. A run took {seconds:.0f} s on one thread of a shared machine.
+{_best(found)} Exact match and F1 are SQuAD's, chrF is sacreBLEU's.
+A run took {seconds:.0f} s on one thread of a shared machine.
 
 {report.table(["asked", "looked up", "untaught", f"taught (seed {runs[-1]['seed']})"], said)}
 
