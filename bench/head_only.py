@@ -60,8 +60,9 @@ def part_prepare(args: argparse.Namespace) -> dict[str, Any]:
 
     from training import model
     from training.batches import normalize
-    from training.data import load_pixels, read_split
+    from training.data import read_split
     from training.demodata import write_mnist
+    from training.pixels import load_pixels
     from training.spec import ModelSpec
 
     write_mnist(args.work / DATA)
@@ -88,7 +89,8 @@ def _prepared(args: argparse.Namespace, epochs: int, images: int) -> tuple[Any, 
     import torch
 
     from training import learning, model
-    from training.data import load_pixels, read_split, thin
+    from training.data import read_split, thin
+    from training.pixels import load_pixels
 
     recipe = recipe_of(args, epochs, images)
     split = read_split(args.work / DATA, "train")
@@ -247,8 +249,9 @@ def part_accuracy(args: argparse.Namespace) -> dict[str, Any]:
 
     from training import model
     from training.batches import normalized
-    from training.data import load_pixels, read_split
+    from training.data import read_split
     from training.features import frozen_features
+    from training.pixels import load_pixels
 
     network = model.load_network(args.work / BASE)
     split = read_split(args.work / DATA, "test")

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from training import metrics
 from training.batches import EVAL_BATCH, normalize
-from training.data import Pictures, Split, pixel_chunks, read_split
+from training.data import Split, read_split
 from training.device import pick_device, reproducible
 from training.errors import UserError
 from training.model import Network, load_network
+from training.pixels import Pictures, pixel_chunks
 from training.reporting import Reporter, SilentReporter
 
 

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from training import learning, model
 from training.batches import Batches, normalized
-from training.data import Pictures, load_pixels, set_aside, thin
+from training.data import set_aside, thin
 from training.errors import UserError
 from training.featurecache import FeatureKey, cached_features
 from training.features import frozen_features, micro_batch_size
 from training.model import Network
+from training.pixels import Pictures, load_pixels
 from training.recipe import ImageData, Recipe
 from training.reporting import Reporter
 from training.tasks.base import Plan, Prepared, Task

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from training import vision
+from training import heads, vision
 from training.errors import UserError
+from training.kerasfiles import is_keras
 from training.learning import changed_state
 from training.recipe import HeadSpec
 from training.spec import CLASSES, NUMBER, TAGS, ModelSpec, Scale, read_spec, write_spec
@@ -52,6 +53,12 @@ def load_network(model_dir: Path, problem: str = CLASSES) -> Network:
 
     Raises `UserError` if it answers another one, or if files and architecture do not agree.
     """
+    if is_keras(model_dir):
+        from training import kerasmodels
+
+        keras_network = kerasmodels.load_network(model_dir)
+        _try_out(keras_network)
+        return keras_network
     spec = read_spec(model_dir)
     if spec.problem != problem:
         text = f"The model gives {ANSWERS[spec.problem]} for an image, not {ANSWERS[problem]}."
@@ -77,6 +84,8 @@ def prepare_network(
     The head stays when the base model already tells exactly these labels, in this order, and is built as
     `head` says. `scale` standardises a regression's number: the net learns it in that form.
     """
+    if is_keras(base_dir):
+        return _prepare_keras(base_dir, labels, image_size, scratch, seed, problem, head or HeadSpec())
     base, head = read_spec(base_dir), head or HeadSpec()
     size = image_size or base.image_size
     crop_pct = base.crop_pct if size == base.image_size else 1.0
@@ -99,7 +108,31 @@ def prepare_network(
     if any(getattr(base, name) != getattr(spec, name) for name in ("labels", "problem", "hidden", "pooling")):
         replace_head(network, len(labels), seed)
     elif scale is not None:
-        _unfold(network, scale)
+        heads.unfold(network.net.get_submodule(network.head), scale)
+    _try_out(network)
+    return network
+
+
+def _prepare_keras(
+    base_dir: Path,
+    labels: list[str],
+    image_size: int | None,
+    scratch: bool,
+    seed: int,
+    problem: str,
+    head: HeadSpec,
+) -> Network:
+    from training import kerasmodels
+
+    network = kerasmodels.prepare_network(
+        base_dir,
+        labels=labels,
+        image_size=image_size,
+        scratch=scratch,
+        seed=seed,
+        problem=problem,
+        head=head,
+    )
     _try_out(network)
     return network
 
@@ -107,44 +140,10 @@ def prepare_network(
 def replace_head(network: Network, num_classes: int, seed: int) -> None:
     """A fresh head [num_features → num_classes], its last weights small so that it starts undecided."""
     if network.spec.pooling == "average":
-        network.head, width = vision.average_maps(network.net, network.spec.architecture)
+        network.head, width = heads.average_maps(network.net, network.spec.architecture)
     else:
         width = network.num_features
-    head = vision.new_head(width, num_classes, network.spec.hidden)
-    generator = torch.Generator().manual_seed(seed)
-    last = last_layer(head)
-    with torch.no_grad():
-        last.weight.normal_(0.0, 0.01, generator=generator)
-        last.bias.zero_()
-        if isinstance(head, nn.Sequential) and isinstance(head[0], nn.Linear):
-            nn.init.kaiming_normal_(head[0].weight, nonlinearity="relu", generator=generator)
-            head[0].bias.zero_()
-    _put(network, head)
-
-
-def last_layer(head: nn.Module) -> nn.Linear:
-    """The linear layer that gives the outputs."""
-    layer = head[-1] if isinstance(head, nn.Sequential) else head
-    assert isinstance(layer, nn.Linear)
-    return layer
-
-
-def _unfold(network: Network, scale: Scale) -> None:
-    """The opposite of what saving does: outputs in their own units become standardised ones."""
-    layer = last_layer(network.net.get_submodule(network.head))
-    with torch.no_grad():
-        layer.weight.div_(scale.std)
-        layer.bias.sub_(scale.mean).div_(scale.std)
-
-
-def _folded(network: Network, tensors: dict[str, Tensor], scale: Scale) -> dict[str, Tensor]:
-    """The tensors with the last layer's outputs in their own units: std (Wx + b) + mean."""
-    head = network.net.get_submodule(network.head)
-    prefix = f"{network.head}.{len(head) - 1}" if isinstance(head, nn.Sequential) else network.head
-    layer, dtype = last_layer(head), last_layer(head).weight.dtype
-    weight = (layer.weight.detach().double() * scale.std).to(dtype)
-    bias = (layer.bias.detach().double() * scale.std + scale.mean).to(dtype)
-    return {**tensors, f"{prefix}.weight": weight, f"{prefix}.bias": bias}
+    _put(network, heads.draw(width, num_classes, network.spec.hidden, seed))
 
 
 @contextmanager
@@ -163,6 +162,11 @@ def save_network(network: Network, model_dir: Path, *, base_dir: Path | None) ->
 
     `base_dir` None writes every tensor from memory.
     """
+    if network.spec.library == "keras":
+        from training import kerasmodels
+
+        kerasmodels.save_network(network, model_dir)
+        return
     model_dir.mkdir(parents=True, exist_ok=True)
     base = base_dir / WEIGHTS if base_dir else None
     if base is not None and not base.is_file():
@@ -170,7 +174,7 @@ def save_network(network: Network, model_dir: Path, *, base_dir: Path | None) ->
     whole = network.net.state_dict()
     tensors = whole if base is None else changed_state(network)
     if network.scale is not None:
-        tensors = _folded(network, tensors, network.scale)
+        tensors = {**tensors, **heads.folded(network.net, network.head, network.scale)}
     # What the base has beyond this network (its old head, dense layers that are passed by) stays behind.
     write_weights(model_dir / WEIGHTS, tensors, base=base, kept=whole)
     write_spec(model_dir, network.spec, network.num_features, network.head)
@@ -180,11 +184,11 @@ def _build(spec: ModelSpec) -> Network:
     net = vision.build_net(spec.library, spec.architecture, spec.num_classes or 1, spec.image_size)
     network = Network(net, spec, vision.head_name(net))
     if spec.pooling == "average":
-        network.head, width = vision.average_maps(net, spec.architecture)
+        network.head, width = heads.average_maps(net, spec.architecture)
     else:
         width = network.num_features
     if spec.pooling == "average" or spec.hidden is not None:
-        _put(network, vision.new_head(width, spec.num_classes or 1, spec.hidden))
+        _put(network, heads.new_head(width, spec.num_classes or 1, spec.hidden))
     return network
 
 

@@ -12,14 +12,9 @@ from training.images import FILTERS, Geometry
 
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
 MAX_CLASSES = 100_000
-LIBRARIES = ("torchvision", "timm")
+LIBRARIES = ("torchvision", "timm", "keras")
 # What the outputs mean, by transformers' names for it. Classification is what a config without one means.
-CLASSES, NUMBER, TAGS = (
-    "single_label_classification",
-    "regression",
-    "multi_label_classification",
-)
-POOLINGS = ("own", "average")
+CLASSES, NUMBER, TAGS = "single_label_classification", "regression", "multi_label_classification"
 RESAMPLE = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -36,9 +31,8 @@ class Scale:
 class ModelSpec:
     """`labels[i]` names output i and may be empty; `mean` and `std` per channel on pixels scaled to 0..1.
 
-    `hidden` and `pooling` describe a head that is not the architecture's own: see `vision.new_head` and
-    `vision.average_maps`. `target`: mean and deviation of the numbers that a regression learnt from, for
-    people to read; the weights on disk give numbers in their own units.
+    `hidden` and `pooling`: a head that is not the architecture's own, see `heads`. `target`: mean and
+    deviation a regression learnt with, for people to read; the weights on disk give numbers in their unit.
     """
 
     architecture: str
@@ -60,9 +54,14 @@ class ModelSpec:
         return Geometry(self.image_size, self.crop_pct, self.interpolation)
 
 
-def read_spec(model_dir: Path) -> ModelSpec:
-    """Read and check `config.json`. Raises `UserError` `model:bad-config` in the user's terms."""
+def read_spec(model_dir: Path, default: dict[str, Any] | None = None) -> ModelSpec:
+    """Read and check `config.json`. Raises `UserError` `model:bad-config` in the user's terms.
+
+    `default`: fields it may leave out, told by the weights' own file; with them it may be missing altogether.
+    """
     path = model_dir / "config.json"
+    if default and not path.exists():
+        return _build(default)
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise _bad("it is larger than 16 MiB")
@@ -75,6 +74,7 @@ def read_spec(model_dir: Path) -> ModelSpec:
         raise _bad("it is not a JSON object")
     nested = config.get("pretrained_cfg")
     flat = {**nested, **config} if isinstance(nested, dict) else config
+    flat = {**(default or {}), **flat}
     try:
         return _build(flat)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
@@ -173,7 +173,9 @@ def _head(found: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
         return {}
     hidden, pooling = found.get("hidden"), found.get("pooling", "own")
-    if pooling not in POOLINGS or not (hidden is None or (type(hidden) is int and 1 <= hidden <= 65_536)):
+    if pooling not in ("own", "average") or not (
+        hidden is None or (type(hidden) is int and 1 <= hidden <= 65_536)
+    ):
         raise _bad("its head must have pooling own or average and at most 65,536 hidden units")
     return {"hidden": hidden, "pooling": pooling}
 

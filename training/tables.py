@@ -18,10 +18,8 @@ BATCH_ROWS = 256
 # The csv module's own limit, 128 Ki, is short for a text; none at all would let one quote eat the file.
 MAX_CELL_CHARS = 16 * 1024 * 1024
 
-# Where an image is: encoded bytes, or a file.
-Source = bytes | Path
-# One column, or several whose cells come as tuples.
-Columns = str | tuple[str, ...]
+Source = bytes | Path  # where an image is: encoded bytes, or a file
+Columns = str | tuple[str, ...]  # one column, or several whose cells come as tuples
 
 
 @dataclass(frozen=True)
@@ -65,10 +63,8 @@ def read_parquet(files: list[Path], root: Path, image_column: str, label_column:
     """Parquet shards in name order, images as bytes or struct{bytes, path}; only labels are read at once."""
     import pyarrow.parquet as pq
 
-    labels: list[Any] = []
+    labels, starts, wanted_columns = list[Any](), list[int](), column_names(label_column)
     names: list[str] | None = None
-    starts: list[int] = []
-    wanted_columns = column_names(label_column)
     for file in files:
         starts.append(len(labels))
         with parquet_errors(file, root):

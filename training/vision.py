@@ -110,32 +110,6 @@ def head_width(net: nn.Module, head: str) -> int:
     return first.in_features
 
 
-def new_head(features: int, outputs: int, hidden: int | None) -> nn.Module:
-    """A linear layer, or two with a ReLU between them where `hidden` is how many units the first one has."""
-    if hidden is None:
-        return nn.Linear(features, outputs)
-    return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
-
-
-def average_maps(net: nn.Module, architecture: str) -> tuple[str, int]:
-    """Let the head read the mean of the last feature maps, past the dense layers before it.
-
-    Returns the head's name and width; a new head has to be put there. Raises `UserError` for networks that
-    have no such layers: their own head reads that mean already, or something that is no map.
-    """
-    features = net.get_submodule("features") if type(net).__name__ in ("VGG", "AlexNet") else nn.Identity()
-    maps = [module.out_channels for module in features.modules() if isinstance(module, nn.Conv2d)]
-    if not maps:
-        text = "strategy.head.pooling average is for networks with dense layers of their own, such as VGG"
-        text = f"{text}; leave it at own for {architecture}."
-        raise UserError("model:no-maps", text)
-    if hasattr(net, "pre_logits"):
-        net.pre_logits = nn.Identity()
-        return "head.fc", maps[-1]
-    net.avgpool = nn.AdaptiveAvgPool2d(1)
-    return "classifier", maps[-1]
-
-
 def _wrong_size(name: str, image_size: int) -> UserError:
     return UserError(
         "model:image-size", f"The architecture {name} cannot be built for {image_size}-pixel images."

@@ -23,9 +23,10 @@ def measure(recipe: Any, data: Path) -> dict[str, Scores]:
 
 def _rows(recipe: Any, data: Path, split: str, *, numbers: bool) -> tuple[np.ndarray, np.ndarray]:
     """Thumbnails [n, pixels] in 0 to 1, and targets [n]."""
-    from training.data import load_pixels, read_split, thin
+    from training.data import read_split, thin
     from training.images import Geometry
     from training.imagetargets import read_numbers
+    from training.pixels import load_pixels
 
     columns = {"image_column": recipe.dataset.image_column, "label_column": recipe.dataset.label_column}
     found: Any = (read_numbers if numbers else read_split)(data, split, **columns)

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from tests.training.world import picture, write_images
-from training.data import Split, holdout, load_pixels, read_split, thin
+from training.data import Split, holdout, read_split, thin
 from training.errors import UserError
 from training.images import Geometry, to_pixels
+from training.pixels import load_pixels
 
 GEOMETRY = Geometry(16)
 
@@ -159,7 +160,7 @@ def test_what_does_not_fit_in_memory_lies_in_a_file(
     rows = range(0, len(split), 3)
     small = load_pixels(split, rows, GEOMETRY, scratch=tmp_path)
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr("training.data.MEMORY_BYTES", 100)
+    monkeypatch.setattr("training.pixels.MEMORY_BYTES", 100)
     assert (load_pixels(split, rows, GEOMETRY, scratch=tmp_path) == small).all()
     assert [path.stat().st_size for path in tmp_path.iterdir()] == [small.numel()]
 

@@ -198,7 +198,7 @@ def test_large_data_leaves_no_scratch_file(
     base: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = run(recipe(), base, images, tmp_path / "memory")
-    monkeypatch.setattr("training.data.MEMORY_BYTES", 100)
+    monkeypatch.setattr("training.pixels.MEMORY_BYTES", 100)
     assert_same_weights(run(recipe(), base, images, tmp_path / "disk"), expected)
     assert {path.name for path in (tmp_path / "disk").iterdir()} == {"model"}
 

@@ -14,12 +14,13 @@ from tests.training.imageworld import CHANNELS, coloured, write_rows, write_tags
 from tests.training.world import Listener, recipe
 from training import model
 from training.batches import normalize
-from training.data import holdout, pixel_chunks
+from training.data import holdout
 from training.errors import UserError
 from training.evaluate import outputs_on
 from training.finetune import FinetuneResult, finetune
 from training.imagetargets import Tags, read_tags
 from training.losses import make_loss
+from training.pixels import pixel_chunks
 from training.recipe import Recipe, RecipeError
 from training.reporting import SilentReporter
 from training.spec import TAGS

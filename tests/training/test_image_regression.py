@@ -14,12 +14,12 @@ from tests.training.imageworld import shade, write_numbers, write_rows
 from tests.training.world import Listener, recipe, write_base
 from training import model
 from training.batches import normalize
-from training.data import pixel_chunks
 from training.errors import Interrupted, UserError
 from training.evaluate import outputs_on
 from training.finetune import FinetuneResult, finetune
 from training.imagetargets import read_numbers
 from training.losses import huber
+from training.pixels import pixel_chunks
 from training.recipe import Recipe, RecipeError
 from training.reporting import SilentReporter
 from training.spec import NUMBER, Scale, read_spec
