@@ -24,10 +24,10 @@ from training.recipe import Recipe, TextData
 from training.reporting import Reporter, SilentReporter
 from training.sampling import balanced_order
 from training.tasks.base import Measured, Plan, Prepared, StepResult
-from training.text import runs
+from training.text import frozen, predicting, runs
 from training.text.batching import TextBatches, length_order, tokenize_texts
-from training.text.encoders import Logits, learner
 from training.text.reading import Texts, read_texts
+from training.text.tails import Logits, learner
 
 MAX_TABLE_CLASSES = 200
 
@@ -74,7 +74,7 @@ class TextClassification:
         labels, targets = _known_first(model.encoder.labels, found)
         batches = _batches(model, found, list(range(len(found))), reporter, "texts")
         with reproducible(0, True):
-            logits = runs.class_logits(model, batches, pick_device(), reporter)
+            logits = predicting.class_logits(model, batches, pick_device(), reporter)
         return _measured(logits, np.asarray(targets), labels, len(model.encoder.labels))
 
     def predict(self, model_dir: Path, given: str) -> list[dict[str, Any]]:
@@ -83,7 +83,9 @@ class TextClassification:
         model = runs.finished_model(model_dir, tokens=False)
         flat = tokenize_texts(model.tokenizer, [text], None if second is None else [second], model.max_tokens)
         batches = TextBatches(flat, model.tokenizer.pad_token_id, torch.zeros(1, dtype=torch.long))
-        scores = runs.class_logits(model, batches, pick_device(), SilentReporter())[0].double().softmax(0)
+        scores = (
+            predicting.class_logits(model, batches, pick_device(), SilentReporter())[0].double().softmax(0)
+        )
         order = torch.argsort(scores, descending=True, stable=True).tolist()
         labels = model.encoder.labels
         return [{"label": labels[index], "score": float(scores[index])} for index in order]
@@ -175,7 +177,7 @@ def _prepared(plan: Plan, model: runs.Model, train: TextBatches, val: TextBatche
 
 def _features(plan: Plan, model: runs.Model, batches: TextBatches) -> Batches:
     assert batches.targets is not None
-    return Batches(runs.row_features(plan, model.encoder, batches), batches.targets, None)
+    return Batches(frozen.row_features(plan, model.encoder, batches), batches.targets, None)
 
 
 def _known_first(known: list[str], split: Texts) -> tuple[list[str], list[int]]:

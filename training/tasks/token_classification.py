@@ -20,10 +20,10 @@ from training.measures import classification, tokens
 from training.recipe import Recipe, TokenData
 from training.reporting import Reporter, SilentReporter
 from training.tasks.base import Measured, Plan, Prepared, StepResult
-from training.text import runs
+from training.text import frozen, predicting, runs
 from training.text.batching import IGNORED, TextBatches, TokenFeatures, length_order, tokenize_words
-from training.text.encoders import Logits, learner
 from training.text.reading import Tokens, read_tokens
+from training.text.tails import Logits, learner
 
 MAX_TABLE_CLASSES = 200
 OUTSIDE = "O"
@@ -74,7 +74,7 @@ class TokenClassification:
             text = f"The model tells {ours} apart, the split {split!r} holds {theirs}: no tag in common."
             raise UserError("data:labels-mismatch", text[:400])
         with reproducible(0, True):
-            logits, flat = runs.word_logits(model, found.words, pick_device(), reporter)
+            logits, flat = predicting.word_logits(model, found.words, pick_device(), reporter)
         runs.tell_cut(reporter, flat, model.max_tokens, "sequences")
         told = [_tags_of(row, len(words), known) for row, words in zip(logits, found.words, strict=True)]
         return _measured(truth, told, flat.lost_words)
@@ -83,7 +83,7 @@ class TokenClassification:
         """`[{word, label, score}]` in order; words are what blanks part, or given as a JSON list."""
         words = _given(given)
         model = runs.finished_model(model_dir, tokens=True)
-        found, _ = runs.word_logits(model, [words], pick_device(), SilentReporter())
+        found, _ = predicting.word_logits(model, [words], pick_device(), SilentReporter())
         answers: list[dict[str, Any]] = []
         for place, word in enumerate(words):
             if place not in found[0]:
@@ -176,8 +176,8 @@ def _prepared(plan: Plan, model: runs.Model, train: TextBatches, val: TextBatche
 
     if recipe.strategy.kind == "head":
         plan.reporter.stage("features")
-        features = TokenFeatures(runs.row_features(plan, encoder, train), train.flat)
-        rest = TokenFeatures(runs.row_features(plan, encoder, val), val.flat) if val is not None else None
+        features = TokenFeatures(frozen.row_features(plan, encoder, train), train.flat)
+        rest = TokenFeatures(frozen.row_features(plan, encoder, val), val.flat) if val is not None else None
         return Prepared(
             network, learner(encoder), stages, task, features, rest, plan.device, model.save, order
         )

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-
 from training.data import set_aside, thin
 from training.errors import UserError
-from training.featurecache import FeatureKey, cached_features
 from training.learning import Network, freeze
 from training.recipe import TextData, TokenData
 from training.reporting import Reporter
@@ -22,12 +16,9 @@ from training.splits import SPLIT_NAMES
 from training.tasks.base import Plan
 from training.text import encoders
 from training.text.basefiles import load_tokenizer, longest_input
-from training.text.batching import IGNORED, Flat, TextBatches, tokenize_words
+from training.text.batching import Flat
 from training.text.encoders import Encoder
 from training.text.reading import Texts, Tokens, shared_rows
-
-FORWARD_BATCH = 32
-MAX_FEATURE_BYTES = 16 * 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -167,103 +158,3 @@ def what_learns(plan: Plan, encoder: Encoder) -> tuple[Network, list[list[str]]]
     for name in learning[-1]:
         parameters[name].requires_grad_(True)
     return network, learning
-
-
-def in_length_order(batches: TextBatches, size: int = FORWARD_BATCH) -> Iterator[Tensor]:
-    """All rows, the shortest first, so that little is padded."""
-    yield from torch.from_numpy(np.argsort(batches.lengths, kind="stable").copy()).split(size)
-
-
-def row_features(plan: Plan, encoder: Encoder, batches: TextBatches) -> Tensor:
-    """What enters the learning part of the tail, once for the whole run: float32, a row for every text, or
-    for every tagged token in order.
-    """
-    flat = batches.flat
-    wanted = None if flat.tags is None else flat.tags != IGNORED
-    n, width = len(flat) if wanted is None else int(wanted.sum()), encoder.net.config.hidden_size
-    if n * width * 4 > MAX_FEATURE_BYTES:
-        text = (
-            "The frozen features would need more than 16 GiB; set dataset.max_train_rows or another strategy."
-        )
-        raise UserError("data:too-large", text)
-
-    def compute() -> Tensor:
-        table = torch.empty(n, width)
-        # Where in the table a row's features begin.
-        counts = np.ones(len(flat), dtype=np.int64) if wanted is None else _tagged(flat)
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        encoder.net.eval()
-        with encoders.captured(encoder) as features, torch.inference_mode():
-            for rows in in_length_order(batches):
-                plan.reporter.check()
-                inputs, targets = batches.take(rows, plan.device)
-                encoder.net(**inputs)
-                found = features()
-                if wanted is not None:
-                    found = found[targets != IGNORED]
-                places = np.concatenate([np.arange(starts[row], starts[row + 1]) for row in rows.numpy()])
-                table[torch.from_numpy(places)] = found.float().cpu()
-        return table
-
-    key = _feature_key(plan, encoder, flat)
-    table = cached_features(key, plan.cache_dir, compute)
-    if not bool(torch.isfinite(table).all()):
-        text = "The base model gives values that are not finite numbers for some of these texts."
-        raise UserError("model:not-finite", text)
-    return table
-
-
-def _tagged(flat: Flat) -> np.ndarray:
-    assert flat.tags is not None
-    return np.diff(np.concatenate([[0], np.cumsum(flat.tags != IGNORED)])[flat.starts])
-
-
-def _feature_key(plan: Plan, encoder: Encoder, flat: Flat) -> FeatureKey:
-    """Named by the frozen modules, the token ids, and which tokens are asked for."""
-    names = encoder.tail[: encoder.tail.index(encoders.first_of_tail(encoder))]
-    body = nn.ModuleList([encoder.net.base_model, *(encoder.net.get_submodule(name) for name in names)])
-    asked = b"" if flat.tags is None else (flat.tags != IGNORED).tobytes()
-    types = b"" if flat.types is None else flat.types.tobytes()
-    rows = hashlib.sha256(flat.ids.tobytes() + b"|" + flat.starts.tobytes() + b"|" + types + b"|" + asked)
-    pooled = getattr(encoder.net.config, "classifier_pooling", encoder.pooling)
-    how = {"pooling": encoder.pooling, "setting": pooled}
-    return FeatureKey.of(
-        body,
-        preprocessing=how,
-        images=rows.hexdigest(),
-        device=plan.device,
-        layer=encoders.first_of_tail(encoder),
-    )
-
-
-def class_logits(model: Model, batches: TextBatches, device: torch.device, reporter: Reporter) -> Tensor:
-    """fp32 logits [n, classes] on the CPU, in the order of the rows."""
-    net = model.encoder.net.to(device).eval()
-    found = torch.empty(len(batches), len(model.encoder.labels))
-    with torch.inference_mode():
-        for rows in in_length_order(batches):
-            reporter.check()
-            inputs, _ = batches.take(rows, device)
-            found[rows] = net(**inputs).logits.float().cpu()
-    return found
-
-
-def word_logits(
-    model: Model, words: Sequence[Sequence[str]], device: torch.device, reporter: Reporter
-) -> tuple[list[dict[int, Tensor]], Flat]:
-    """For every row the logits [classes] of its words by their place; words behind the cut are not there."""
-    places = [list(range(len(row))) for row in words]
-    flat = tokenize_words(model.tokenizer, words, places, model.max_tokens)
-    batches = TextBatches(flat, model.tokenizer.pad_token_id)
-    net = model.encoder.net.to(device).eval()
-    found: list[dict[int, Tensor]] = [{} for _ in words]
-    with torch.inference_mode():
-        for rows in in_length_order(batches):
-            reporter.check()
-            inputs, targets = batches.take(rows, device)
-            logits = net(**inputs).logits.float().cpu()
-            for index, row in enumerate(rows.tolist()):
-                here = targets[index].cpu()
-                for place in (here != IGNORED).nonzero()[:, 0].tolist():
-                    found[row][int(here[place])] = logits[index, place]
-    return found, flat

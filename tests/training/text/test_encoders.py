@@ -9,7 +9,7 @@ import torch
 
 from tests.training.text.world import VOCABULARY, write_encoder, write_tokenizer
 from training.errors import UserError
-from training.text import encoders
+from training.text import encoders, tails
 from training.text.basefiles import ENCODERS, load_tokenizer, longest_input, read_config
 from training.text.encoders import Encoder, load_encoder
 
@@ -38,9 +38,9 @@ def test_every_encoder_loads_and_has_stages(tmp_path: Path, kind: str, tokens: b
     assert all("embed" in name for name in body[0] if "rel" not in name and "LayerNorm" not in name)
     ids = torch.tensor([[2, 5, 6, 3], [2, 7, 3, 0]])
     mask = (ids > 0).long()
-    with encoders.captured(found) as features, torch.inference_mode():
+    with tails.captured(found) as features, torch.inference_mode():
         logits = found.net(input_ids=ids, attention_mask=mask).logits
-        again = encoders.learner(found).eval()(features())
+        again = tails.learner(found).eval()(features())
     assert logits.shape == ((2, 4, 3) if tokens else (2, 3))
     assert torch.allclose(again, logits, atol=1e-6)
 
@@ -53,7 +53,7 @@ def test_the_mean_layer_averages_over_real_tokens(tmp_path: Path, kind: str) -> 
     mask = (ids > 0).long()
     with torch.inference_mode():
         states = plain.net.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
-        with encoders.captured(found) as features:
+        with tails.captured(found) as features:
             found.net(input_ids=ids, attention_mask=mask)
             pooled = features()
     mean = (states * mask.unsqueeze(2)).sum(1) / mask.sum(1, keepdim=True)

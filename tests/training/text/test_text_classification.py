@@ -44,14 +44,14 @@ def stock_logits(model_dir: Path, texts: list[str]) -> torch.Tensor:
 
 
 def our_logits(model_dir: Path, texts: list[str]) -> torch.Tensor:
-    from training.text import runs
+    from training.text import predicting, runs
     from training.text.batching import TextBatches, tokenize_texts
 
     model = runs.finished_model(model_dir, tokens=False)
     flat = tokenize_texts(model.tokenizer, texts, None, model.max_tokens)
     targets = torch.zeros(len(texts), dtype=torch.long)
     batches = TextBatches(flat, model.tokenizer.pad_token_id, targets)
-    return runs.class_logits(model, batches, torch.device("cpu"), SilentReporter())
+    return predicting.class_logits(model, batches, torch.device("cpu"), SilentReporter())
 
 
 def test_the_loss_sequence_at_a_fixed_seed(encoder: Path, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_cached_features_learn_what_the_plain_loop_learns(
     reviews_dir: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from training.tasks import text_classification
-    from training.text.encoders import Logits
+    from training.text.tails import Logits
 
     base = write_encoder(tmp_path / "base", kind=kind)
     cached, plain = Listener(), Listener()

@@ -55,7 +55,7 @@ def test_the_published_directory_is_transformers_own(
 ) -> None:
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-    from training.text import runs
+    from training.text import predicting, runs
 
     base = write_encoder(tmp_path / "base", kind=kind)
     given = recipe(strategy={"kind": strategy}, optim={"epochs": 1})
@@ -64,7 +64,7 @@ def test_the_published_directory_is_transformers_own(
     tokenizer = AutoTokenizer.from_pretrained(result.model_dir)
     rows = [row["tokens"] for row in addresses(5, seed=7)]
     model = runs.finished_model(result.model_dir, tokens=True)
-    ours, _ = runs.word_logits(model, rows, torch.device("cpu"), SilentReporter())
+    ours, _ = predicting.word_logits(model, rows, torch.device("cpu"), SilentReporter())
     for words, found in zip(rows, ours, strict=True):
         inputs = tokenizer(words, is_split_into_words=True, return_tensors="pt")
         with torch.inference_mode():
