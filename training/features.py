@@ -74,8 +74,11 @@ def frozen_features(
 def _choose(
     body: nn.Module, sample: Tensor, n: int, device: torch.device, precision: str
 ) -> tuple[Forward, Tensor | None]:
-    """How to run the body, and the sample's features where the choice has computed them."""
-    if n < FEW_IMAGES:
+    """How to run the body, and the sample's features where the choice has computed them.
+
+    A body may say that it is not `traceable`: then it runs plainly.
+    """
+    if n < FEW_IMAGES or not getattr(body, "traceable", True):
         return plain_body(body, device), None
     chosen = fast_body(body, sample, device=device, precision=precision)
     log.info("Frozen features: %s, %s form, off by %.2g.", chosen.precision, chosen.form, chosen.error)

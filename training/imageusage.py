@@ -15,6 +15,8 @@ BUILD = {"timm": "timm.create_model", "torchvision": "torchvision.models.get_mod
 def usage_of(repo: str, config: dict[str, Any]) -> str:
     """Python that loads a published network; a head of our own is put in its place."""
     library, head = config.get("library_name", "timm"), config.get("head")
+    if library == "keras":
+        return _keras_lines(repo, config)
     if library == "timm" and not head:
         return f'import timm\nnet = timm.create_model("hf-hub:{repo}", pretrained=True)'
     lines = [
@@ -27,6 +29,21 @@ def usage_of(repo: str, config: dict[str, Any]) -> str:
         f'net = {BUILD[library]}(config["architecture"], num_classes=config["num_classes"])',
         *(_head_lines(head, library) if head else []),
         'net.load_state_dict(load_file(hf_hub_download(repo, "model.safetensors")))',
+    ]
+    return "\n".join(lines)
+
+
+def _keras_lines(repo: str, config: dict[str, Any]) -> str:
+    side, how = config["pretrained_cfg"]["input_size"][-1], config["keras"]
+    last = how["data_format"] == "channels_last"
+    shape = f"[n, {side}, {side}, {how['channels']}]" if last else f"[n, {how['channels']}, {side}, {side}]"
+    lines = [
+        "import keras",
+        "from huggingface_hub import hf_hub_download",
+        "",
+        f'net = keras.saving.load_model(hf_hub_download("{repo}", "model.keras"), safe_mode=True)',
+        f"# images {shape}, pixels {how['pixels']} → probabilities",
+        "probabilities = net(images, training=False)",
     ]
     return "\n".join(lines)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Everything a task may write; nothing else of its directory is published.
 MODEL_OUTPUTS = (
-    "model.safetensors", "adapter_model.safetensors", "config.json", "adapter_config.json",
+    "model.safetensors", "model.keras", "adapter_model.safetensors", "config.json", "adapter_config.json",
     "preprocessor_config.json", "preprocessing.json", "generation_config.json", "tokenizer.json",
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json",
     "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "chat_template.jinja",
