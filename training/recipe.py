@@ -20,6 +20,7 @@ from training.recipe_data import (
     WITHOUT_BASE,
     ChatData,
     DatasetSpec,
+    FusedData,
     ImageData,
     InteractionData,
     PairData,
@@ -40,6 +41,7 @@ __all__ = [
     "WITHOUT_BASE",
     "ChatData",
     "DatasetSpec",
+    "FusedData",
     "ImageData",
     "InteractionData",
     "PairData",
@@ -220,7 +222,8 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def _base_problems(recipe: Recipe) -> list[Problem]:
     if recipe.base_model is not None:
-        if recipe.network is not None:
+        # A fusion is described beside the encoders that it fuses.
+        if recipe.network is not None and recipe.task != "multimodal-classification":
             text = "network describes a net without a base; leave it out, or leave base_model out."
             return [Problem("network", text)]
         return []

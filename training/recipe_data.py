@@ -170,6 +170,22 @@ class PairData(DatasetSpec):
     max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FusedData(DatasetSpec):
+    """Rows of which more is known than one encoder reads: two or three of a picture, a text, columns.
+
+    The base model is a directory with an encoder in `image/`, in `text/`, or in both.
+    """
+
+    image_column: str | None = text(None, 100)
+    text_column: str | None = text(None, 100)
+    columns: tuple[str, ...] | None = text(None, 100)
+    label_column: str = text("label", 100)
+    image_size: int | None = number(None, at_least=16, at_most=1024)
+    max_tokens: int = number(128, at_least=4, at_most=8192)
+    max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
+
+
 # What each task's data set is told by. The web reads this table too; the modules are in training/tasks.
 TASK_DATA: dict[str, type[DatasetSpec]] = {
     "image-classification": ImageData,
@@ -184,6 +200,7 @@ TASK_DATA: dict[str, type[DatasetSpec]] = {
     "translation": PairData,
     "summarization": PairData,
     "recommendation": InteractionData,
+    "multimodal-classification": FusedData,
 }
 # Their nets need no base model: without one, `network` describes what is trained from scratch.
 WITHOUT_BASE = (

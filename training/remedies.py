@@ -99,6 +99,9 @@ def _lora_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 def _strategy_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     strategy = recipe.strategy
+    if recipe.task == "multimodal-classification" and strategy.kind != "head":
+        text = f"strategy.kind must be head for the task {recipe.task}, whose encoders are frozen"
+        yield "strategy.kind", f"{text}; got {strategy.kind!r}."
     own_head = strategy.head.hidden is None and strategy.head.pooling == "own"
     if recipe.task not in OF_IMAGES and not own_head:
         yield "strategy.head", f"strategy.head is for images; leave it out for the task {recipe.task}."

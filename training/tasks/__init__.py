@@ -10,6 +10,7 @@ from training.tasks.base import TaskKind
 
 # By name, so that nobody waits for the libraries of a task that they do not run.
 TASKS = {
+    "multimodal-classification": "training.tasks.multimodal:MultimodalClassification",
     "recommendation": "training.tasks.recommendation:Recommendation",
     "tabular-classification": "training.tasks.tabular:TabularClassification",
     "tabular-regression": "training.tasks.tabular:TabularRegression",
