@@ -1,4 +1,4 @@
-"""A `.keras` file as data: a zip that is bounded and known before Keras sees any of it; nothing is executed."""
+"""A `.keras` file as data: a zip, bounded and known before Keras sees any of it; nothing is executed."""
 
 from __future__ import annotations
 
@@ -22,59 +22,16 @@ MAX_LAYERS = 5_000
 MAX_DATASETS = 50_000
 MAX_SIZE = 65_536
 MAX_ENLARGEMENT = 256
-LAYERS = frozenset(
-    [
-        "InputLayer",
-        "Dense",
-        "Conv2D",
-        "Conv2DTranspose",
-        "DepthwiseConv2D",
-        "SeparableConv2D",
-        "BatchNormalization",
-        "LayerNormalization",
-        "GroupNormalization",
-        "UnitNormalization",
-        "Normalization",
-        "Rescaling",
-        "Activation",
-        "ReLU",
-        "LeakyReLU",
-        "PReLU",
-        "ELU",
-        "Softmax",
-        "MaxPooling2D",
-        "AveragePooling2D",
-        "GlobalAveragePooling2D",
-        "GlobalMaxPooling2D",
-        "Flatten",
-        "Reshape",
-        "Permute",
-        "Dropout",
-        "SpatialDropout2D",
-        "GaussianDropout",
-        "GaussianNoise",
-        "ActivityRegularization",
-        "Identity",
-        "Add",
-        "Subtract",
-        "Multiply",
-        "Average",
-        "Maximum",
-        "Minimum",
-        "Concatenate",
-        "ZeroPadding2D",
-        "Cropping2D",
-        "UpSampling2D",
-        "Resizing",
-        "CenterCrop",
-        "RandomFlip",
-        "RandomRotation",
-        "RandomZoom",
-        "RandomTranslation",
-        "RandomContrast",
-        "RandomBrightness",
-    ]
-)
+LAYERS = frozenset((
+    "InputLayer", "Dense", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D",
+    "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization",
+    "Normalization", "Rescaling", "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax",
+    "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten",
+    "Reshape", "Permute", "Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise",
+    "ActivityRegularization", "Identity", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum",
+    "Concatenate", "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Resizing", "CenterCrop", "RandomFlip",
+    "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness",
+))  # fmt: skip
 MODELS = {"Functional": ("keras", "keras.src.models.functional"), "Sequential": ("keras",)}
 # Objects that hold numbers and say how weights began or were held back; they are Keras's own by module.
 PLAIN_MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints")
@@ -112,7 +69,7 @@ def find_file(model_dir: Path) -> Path:
         names = ", ".join(path.name[:60] for path in found[:4])
         raise UserError("model:several", f"The base model holds several .keras files ({names}); keep one.")
     if any(model_dir.glob("*.h5")) or any(model_dir.glob("*.hdf5")):
-        text = "Old HDF5 files of Keras (.h5) may hold code and are not read; save the model as .keras with Keras 3."
+        text = "Old HDF5 files of Keras (.h5) may hold code and are not read; save it as .keras with Keras 3."
         raise UserError("model:old-keras", text)
     raise UserError("model:no-weights", "The base model has no .keras file.")
 

@@ -322,9 +322,9 @@ def _cut(found: Any, pooling: str, name: str) -> tuple[Graph, Any]:
         if hasattr(operation, "units"):
             last = operation
             break
-    if hasattr(_behind(tensor)[0], "layers") and len(tensor.shape) == 2:
-        if _is_ending(_behind(tensor)[0].outputs[0]):
-            raise bad(name, "its classification layer lies in a model within the model; put it outside")
+    behind = _behind(tensor)[0]
+    if len(tensor.shape) == 2 and hasattr(behind, "layers") and _is_ending(behind.outputs[0]):
+        raise bad(name, "its classification layer lies in a model within the model; put it outside")
     if pooling == "average":
         tensor = _last_map(found, name)
     if len(tensor.shape) not in (2, 4) or any(side is None for side in tensor.shape[-1:]):
