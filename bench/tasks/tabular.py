@@ -1,6 +1,7 @@
 """House prices and a census: nets for tables against linear models and gradient boosting, on the same rows.
 
     python -m bench.tasks.tabular            three seeds; writes bench/results/tabular.json and .md
+    python -m bench.tasks.tabular --only ames adult    renews these parts, keeps the others
     python -m bench.tasks.tabular --quick    one seed on few rows, to see that it runs
 
 The recipes are recipes/tabular/*.yaml as they stand. Every baseline learns from the same rows in the same
@@ -48,7 +49,12 @@ DATA: list[tuple[str, str, dict[str, str], tuple[str, ...]]] = [
 # North of it lies the North: San Francisco, Sacramento, and all beyond Fresno's valley.
 BORDER = 36.0
 NORTH = ("r2", "rmse", "mae")
+REGIONS = {
+    "north": "Northern California, 300 rows, without coordinates",
+    "north-placed": "Northern California, 300 rows, with coordinates",
+}
 NORTH_VALIDATION = 200
+PARTS = [asset for _, asset, _, _ in DATA] + list(REGIONS)
 # From random weights: the recipe's other fields stay.
 SCRATCH = {"lr": 2e-3, "epochs": 30}
 PLACE = ("Latitude", "Longitude")
@@ -119,14 +125,15 @@ def encoded(recipe: Any, data: Path, work: Path) -> tuple[Any, Any]:
 
     from training.reporting import SilentReporter
     from training.tabular import baselines, runs, targets
+    from training.tabular.rows import Splits, read_split, rows_of
     from training.tasks.base import Plan
 
     plan = Plan(recipe, None, data, work, work, torch.device("cpu"), SilentReporter())
     name, transform = recipe.dataset.target_column, recipe.dataset.target_transform
     by_class = recipe.task == "tabular-classification"
-    splits = runs.Splits(plan, by_class=by_class)
+    splits = Splits(plan, by_class=by_class)
     encoder, _ = runs.fit_encoder(plan, splits, None)
-    tables = [*splits.both, runs.read_split(data, "test", recipe.dataset)]
+    tables = [*splits.both, read_split(data, "test", recipe.dataset)]
     if by_class:
         classes = [targets.read_classes(table, name, None) for table in tables]
         target: Any = targets.fit_classes(name, classes[0], None)
@@ -135,7 +142,7 @@ def encoded(recipe: Any, data: Path, work: Path) -> tuple[Any, Any]:
         numbers = [targets.read_numbers(table, name) for table in tables]
         target = targets.NumberTarget.fit(name, numbers[0], transform)
         goals = [target.to_learn(part) for part in numbers]
-    train, val, test = (runs.rows_of(encoder, *pair) for pair in zip(tables, goals, strict=True))
+    train, val, test = (rows_of(encoder, *pair) for pair in zip(tables, goals, strict=True))
     return baselines.Rows(encoder, target, train, val), test
 
 
@@ -216,73 +223,83 @@ def untaught(recipe: Any, data: Path, base: Path) -> Row:
     return {**found.metrics, "lo": found.lo, "hi": found.hi, "n": found.n, "seed": recipe.seed}
 
 
-def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Rows by data set and by model, in the order in which they were made."""
+def houses_or_people(part: str, args: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Row]]:
+    """The recipes of one data set, each beside all baselines."""
     from bench.assets import fetch
 
-    found: dict[str, Any] = {}
-
-    def note(title: str, name: str, row: Row) -> None:
-        found.setdefault(title, {}).setdefault(name, []).append(row)
-        shown = {key: round(value, 4) for key, value in row.items() if isinstance(value, float)}
-        print(f"  {title}, {name}: {shown}", flush=True)
-
-    for title, asset, recipes, _ in DATA:
-        data = fetch(asset)
-        for seed in args.seeds:
-            for name, row in compared(
-                the_recipe(next(iter(recipes.values())), data, seed, args), data, folder
-            ):
-                note(title, name, row)
-            for name, recipe in recipes.items():
-                work = folder / f"{recipe}-{seed}"
-                note(title, name, learned(the_recipe(recipe, data, seed, args), data, work)[0])
-    for with_place in (False, True):
-        title = f"Northern California, 300 rows, {'with' if with_place else 'without'} coordinates"
-        for name, row in northern(args, folder / title, with_place=with_place):
-            note(title, name, row)
-    return found
+    [recipes] = [found for _, asset, found, _ in DATA if asset == part]
+    data = fetch(part)
+    for seed in args.seeds:
+        yield from compared(the_recipe(next(iter(recipes.values())), data, seed, args), data, folder)
+        for name, recipe in recipes.items():
+            work = folder / f"{recipe}-{seed}"
+            yield name, learned(the_recipe(recipe, data, seed, args), data, work)[0]
 
 
-def markdown(
-    found: dict[str, Any], where: dict[str, Any], cost: dict[str, Any], args: argparse.Namespace
-) -> str:
-    shown = {title: names for title, _, _, names in DATA}
-    parts = []
-    for title, models in found.items():
-        names = shown.get(title, NORTH)
-        head = ["", *(f"{name}" for name in names), "95 % interval, seed 0", "processor s"]
-        lines = [_line(name, rows, names) for name, rows in models.items()]
-        parts.append(f"### {title}\n\n{report.table(head, lines)}\n")
-    quick = " --quick" if args.quick else ""
+def measure(part: str, args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Rows by model, in the order in which they were made, and what they cost."""
+    cost: dict[str, Any] = {}
+    found: dict[str, list[Row]] = {}
+    with report.clock(cost):
+        if part in REGIONS:
+            made = northern(args, folder / part, with_place=part == "north-placed")
+        else:
+            made = houses_or_people(part, args, folder / part)
+        for name, row in made:
+            found.setdefault(name, []).append(row)
+            shown = {key: round(value, 4) for key, value in row.items() if isinstance(value, float)}
+            print(f"  {part}, {name}: {shown}", flush=True)
+    return {"runs": found, "cost": cost, "machine": report.machine(), "seeds": args.seeds}
+
+
+def markdown(parts: dict[str, Any], *, quick: bool) -> str:
+    tables = []
+    for part, found in parts.items():
+        title, names = title_of(part)
+        head = ["", *names, "95 % interval, seed 0", "processor s"]
+        lines = [_line(name, rows, names) for name, rows in found["runs"].items()]
+        tables.append(f"### {title}\n\n{report.table(head, lines)}\n")
+    where = next(iter(parts.values()))["machine"]
+    costs = [found["cost"] for found in parts.values()]
+    cpu = f"{sum(cost['cpu_seconds'] for cost in costs):.0f} processor seconds in all"
+    load = f"load average {max(cost['load_before'] for cost in costs)} at most"
+    machine = f"{where['processor']}, {where['cores']} cores, one thread"
+    seeds = max(len(found["seeds"]) for found in parts.values())
     return f"""# Tables: house prices and a census
 
-`python -m bench.tasks.tabular{quick}` · {where["when"]} · {where["processor"]}, {where["cores"]} cores, one
-thread · torch {where["torch"]}, Python {where["python"]} · {cost["cpu_seconds"]:.0f} processor seconds in all,
-load average before {cost["load_before"]}
+`python -m bench.tasks.tabular{" --quick" if quick else ""}` · {where["when"]} · {machine} ·
+torch {where["torch"]}, Python {where["python"]} · {cpu}, {load}
 
-Mean ± standard deviation over {len(args.seeds)} seed(s); without ± the model draws nothing and ran once. RMSE and
-MAE are in the target's unit (100,000 $ in California, $ in Ames), `r2_log` is R² of the logarithm of the price.
-The interval is over the test rows (bootstrap of R² in the target's unit, Wilson for accuracy), the seconds are a
-run's processor seconds, files to files. {CHOSEN}
+Mean ± standard deviation over {seeds} seed(s); without ± the model draws nothing and ran once.
+RMSE and MAE are in the target's unit (100,000 $ in California, $ in Ames), `r2_log` is R² of the logarithm of
+the price. The interval is over the test rows (bootstrap of R² in the target's unit, Wilson for accuracy), the
+seconds are a run's processor seconds, files to files. {CHOSEN}
 
-{chr(10).join(parts)}
-{verdict(found)}"""
+{chr(10).join(tables)}
+{verdict(parts)}"""
 
 
-def verdict(found: dict[str, Any]) -> str:
+def title_of(part: str) -> tuple[str, tuple[str, ...]]:
+    """A part's heading and the measures shown of it."""
+    titles = {asset: (title, names) for title, asset, _, names in DATA}
+    return titles[part] if part in titles else (REGIONS[part], NORTH)
+
+
+def verdict(parts: dict[str, Any]) -> str:
     """Who wins, in figures, whoever it is."""
-    shown = {title: names[0] for title, _, _, names in DATA}
     lines = []
-    for title, models in found.items():
-        name = shown.get(title, NORTH[0])
-        means = {
-            model: statistics.mean(row[name] for row in rows if name in row) for model, rows in models.items()
-        }
+    for part, found in parts.items():
+        title, (name, *_) = title_of(part)
+        means = {model: statistics.mean(row[name] for row in rows) for model, rows in _having(found, name)}
         first, second = sorted(means, key=lambda model: -means[model])[:2]
         best, next_best = f"**{first}** ({name} {means[first]:.4f})", f"{second} ({means[second]:.4f})"
         lines.append(f"- {title}: {best}, then {next_best}.")
     return "## Who wins\n\n" + "\n".join(lines) + "\n"
+
+
+def _having(found: dict[str, Any], name: str) -> list[tuple[str, list[Row]]]:
+    """The models that have the measure; the mean of a target has no correlation with anything."""
+    return [(model, rows) for model, rows in found["runs"].items() if all(name in row for row in rows)]
 
 
 def _line(name: str, rows: list[Row], names: tuple[str, ...]) -> list[str]:
@@ -313,6 +330,7 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="one seed and one epoch on 300 rows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     args = parser.parse_args()
     # One core: read when the libraries are loaded, which is later.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -321,15 +339,17 @@ def main() -> int:
     torch.set_num_threads(1)
     if args.quick:
         args.seeds = args.seeds[:1]
-    cost: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder, report.clock(cost):
-        found = measure(args, Path(folder))
-    where = report.machine()
-    text = markdown(found, where, cost, args)
-    recipes = {path.stem: path.read_text(encoding="utf-8") for path in sorted(RECIPES.glob("*.yaml"))}
-    data = {"machine": where, "cost": cost, "seeds": args.seeds, "recipes": recipes, "runs": found}
     name = "tabular_quick" if args.quick else "tabular"
-    report.write(name, json.loads(json.dumps(data)), text)
+    for part in args.only:
+        with tempfile.TemporaryDirectory() as folder:
+            measured = measure(part, args, Path(folder))
+        # Read again each time: parts may be measured side by side.
+        path = report.RESULTS / f"{name}.json"
+        known = json.loads(path.read_text(encoding="utf-8"))["parts"] if path.is_file() else {}
+        known[part] = measured
+        parts = {key: known[key] for key in PARTS if key in known}
+        recipes = {path.stem: path.read_text(encoding="utf-8") for path in sorted(RECIPES.glob("*.yaml"))}
+        report.write(name, {"recipes": recipes, "parts": parts}, markdown(parts, quick=args.quick))
     return 0
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from training.measures import classification
 from training.tabular.encoding import Encoder
 from training.tabular.judging import number_measures
-from training.tabular.runs import TableRows
+from training.tabular.rows import TableRows
 from training.tabular.targets import NumberTarget, Target
 
 # scikit-learn's own limit for the categories of a column it splits as such.

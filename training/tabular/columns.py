@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from training.errors import UserError
+from training.tabular.cells import as_float, as_text, objects, parse_number, parse_time, plain
 
 # Text cells that say nothing is known; the same in a CSV, in JSON and in Parquet.
 MISSING = frozenset({"", "?", "NA", "N/A", "NaN", "nan", "null", "NULL"})
@@ -76,12 +76,12 @@ def column_of(name: str, cells: list[Any]) -> Column:
     """A column from plain Python cells, its kind by what all of them are."""
     known = [cell for cell in cells if cell is not None]
     if all(isinstance(cell, bool) for cell in known) and known:
-        return Column(name, "flag", _objects(None if cell is None else str(cell).lower() for cell in cells))
+        return Column(name, "flag", objects(None if cell is None else str(cell).lower() for cell in cells))
     if all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in known) and known:
-        return Column(name, "number", np.array([_float(cell) for cell in cells], dtype=np.float64))
+        return Column(name, "number", np.array([as_float(cell) for cell in cells], dtype=np.float64))
     if any(isinstance(cell, Mapping | list | bytes) for cell in known):
         return Column(name, "other", np.empty(0))
-    return Column(name, "text", _objects(None if cell is None else _text(cell) for cell in cells))
+    return Column(name, "text", objects(None if cell is None else as_text(cell) for cell in cells))
 
 
 def infer_kind(column: Column, *, categorical: bool | None = None) -> str:
@@ -98,9 +98,9 @@ def infer_kind(column: Column, *, categorical: bool | None = None) -> str:
     cells = {cell for cell in column.values if cell is not None and cell not in MISSING}
     if categorical is None and cells and all(cell in FLAGS for cell in cells):
         return "categorical"
-    if cells and all(_parse_number(cell) is not None for cell in cells):
+    if cells and all(parse_number(cell) is not None for cell in cells):
         return "numeric"
-    if cells and all(_parse_time(cell) is not None for cell in cells):
+    if cells and all(parse_time(cell) is not None for cell in cells):
         return "datetime"
     if categorical is False:
         return "numeric"
@@ -129,16 +129,16 @@ def as_numbers(column: Column, where: Callable[[int], str]) -> np.ndarray:
 def as_categories(column: Column, where: Callable[[int], str]) -> np.ndarray:
     """object [n]: text or None where missing; whole numbers as `3`, flags as `true` and `false`."""
     if column.kind == "number":
-        return _objects(_plain(cell) for cell in as_numbers(column, where).tolist())
+        return objects(plain(cell) for cell in as_numbers(column, where).tolist())
     if column.kind == "time":
-        return _objects(None if np.isnat(cell) else str(cell) for cell in column.values)
+        return objects(None if np.isnat(cell) else str(cell) for cell in column.values)
     if column.kind == "other":
         raise UserError("data:not-a-category", f"The column {column.name!r} holds neither text nor numbers.")
     for row, cell in enumerate(column.values):
         if cell is not None and len(cell) > MAX_CATEGORY_CHARS:
             text = f"The column {column.name!r} holds {len(cell):,} characters {where(row)}: not a category."
             raise UserError("data:not-a-category", text)
-    return _objects(
+    return objects(
         None if cell is None or cell in MISSING else FLAGS.get(cell, cell) for cell in column.values
     )
 
@@ -153,7 +153,7 @@ def as_times(column: Column, where: Callable[[int], str]) -> np.ndarray:
     for row, cell in enumerate(column.values):
         if cell is None or cell in MISSING:
             continue
-        parsed = _parse_time(cell)
+        parsed = parse_time(cell)
         if parsed is None:
             text = f"The column {column.name!r} must hold dates, got {cell[:60]!r} {where(row)}."
             raise UserError("data:not-a-time", text)
@@ -164,52 +164,8 @@ def as_times(column: Column, where: Callable[[int], str]) -> np.ndarray:
 def _number_cell(column: Column, cell: str | None, where: Callable[[int], str], row: int) -> float:
     if cell is None or cell in MISSING:
         return math.nan
-    number = _parse_number(cell)
+    number = parse_number(cell)
     if number is None:
         text = f"The column {column.name!r} must hold numbers, got {cell[:60]!r} {where(row)}."
         raise UserError("data:not-a-number", text)
     return number
-
-
-def _parse_number(cell: str) -> float | None:
-    # Python would read 1_000 and infinity as numbers, which no table means.
-    try:
-        return float(cell) if len(cell) <= 60 and not set("_iIyY") & set(cell) else None
-    except ValueError:
-        return None
-
-
-def _parse_time(cell: str) -> np.datetime64 | None:
-    try:
-        found = datetime.fromisoformat(cell.strip()) if 8 <= len(cell) <= 40 else None
-    except ValueError:
-        return None
-    if found is None:
-        return None
-    if found.tzinfo is not None:
-        found = found.astimezone(UTC).replace(tzinfo=None)
-    return np.datetime64(found, "s")
-
-
-def _plain(cell: float) -> str | None:
-    if math.isnan(cell):
-        return None
-    return str(int(cell)) if cell.is_integer() else repr(cell)
-
-
-def _float(cell: float | None) -> float:
-    try:
-        return math.nan if cell is None else float(cell)
-    except OverflowError:
-        return math.inf
-
-
-def _text(cell: Any) -> str:
-    return (_plain(_float(cell)) or "") if isinstance(cell, float) else str(cell)
-
-
-def _objects(cells: Any) -> np.ndarray:
-    listed = list(cells)
-    found = np.empty(len(listed), dtype=object)
-    found[:] = listed
-    return found

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from training.errors import UserError
 from training.tabular.columns import Table, rows_to_table
-from training.tabular.nets import NetConfig, TabularNet, build
+from training.tabular.embeddings import NetConfig
+from training.tabular.nets import TabularNet, build
 from training.tabular.storing import Preprocessing, load_config, require_tabular
 from training.tabular.targets import ClassTarget
 from training.weights import load_weights, read_header

@@ -1,26 +1,25 @@
-"""From a recipe and two directories to rows and a net: what both table tasks have in common."""
+"""The net of a table run: from the recipe or from a base, what of it learns, and what it leaves behind."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.data import set_aside, thin
 from training.errors import UserError
 from training.learning import Network, changed_state, freeze
-from training.recipe import NetworkSpec, Recipe, TableData
+from training.recipe import NetworkSpec
 from training.tabular import nets
+from training.tabular.codes import UNKNOWN, CategoricalCode
 from training.tabular.columns import Table
-from training.tabular.encoding import UNKNOWN, CategoricalCode, Encoder
+from training.tabular.embeddings import KINDS, NetConfig, bin_edges
+from training.tabular.encoding import Encoder
 from training.tabular.loading import WEIGHTS, TabularModel, load_tabular
-from training.tabular.nets import HEAD, NetConfig, TabularNet
-from training.tabular.reading import read_table
+from training.tabular.nets import HEAD, TabularNet
+from training.tabular.rows import Splits, TableRows, table_data
 from training.tabular.storing import Preprocessing, save_config
 from training.tabular.targets import ClassTarget, Target
 from training.tasks.base import Plan
@@ -30,74 +29,6 @@ EVAL_ROWS = 1024
 MAX_BINS = 64
 # (width, depth) of a net that the recipe does not measure out.
 MLP_SHAPE, TRANSFORMER_SHAPE = (256, 3), (96, 3)
-
-
-@dataclass(frozen=True)
-class TableRows:
-    """`numbers` float32 [n, d], `places` int64 [n, c]; `targets` float32 or int64 [n]."""
-
-    numbers: Tensor
-    places: Tensor
-    targets: Tensor
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for item in (self.numbers, self.places, self.targets):
-            digest.update(item.numpy().tobytes())
-        return digest.hexdigest()
-
-    def take(
-        self, rows: Tensor, device: torch.device, seed: int | None = None
-    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        inputs = self.numbers[rows].to(device), self.places[rows].to(device)
-        return inputs, self.targets[rows].to(device)
-
-
-class Splits:
-    """The recipe's tables, read: `train` and `val` hold rows to learn from and to validate on."""
-
-    def __init__(self, plan: Plan, *, by_class: bool) -> None:
-        recipe, data = plan.recipe, table_data(plan.recipe)
-        whole = read_split(plan.data_dir, data.train_split, data)
-        strata = _strata(whole, data.target_column) if by_class else [0] * whole.rows
-        rows = list(range(whole.rows))
-        self.val: Table | None = None
-        if data.validation_split:
-            self.val = read_split(plan.data_dir, data.validation_split, data)
-        else:
-            rows, held = set_aside(strata, data, recipe.seed)
-            self.val = whole.take(np.array(held)) if held else None
-        rows = thin(rows, strata, data.max_train_rows, recipe.seed)
-        self.train = whole.take(np.array(rows))
-        self.columns = list(data.columns or (name for name in whole.columns if name != data.target_column))
-        self.both = [self.train] if self.val is None else [self.train, self.val]
-        held_rows = self.val.rows if self.val else 0
-        plan.reporter.log(f"{self.train.rows:,} rows to learn from, {held_rows:,} to validate")
-
-
-def table_data(recipe: Recipe) -> TableData:
-    """The recipe's data set as a table task has it."""
-    assert isinstance(recipe.dataset, TableData)  # the recipe's task decides its class
-    return recipe.dataset
-
-
-def read_split(data_dir: Path, split: str, data: TableData) -> Table:
-    """The columns that the recipe names, target included. Raises `UserError` where one is not there."""
-    target, columns = data.target_column, data.columns
-    if columns is not None and target in columns:
-        text = f"dataset.columns must not name the target column {target!r}: it would predict itself."
-        raise UserError("recipe:target-in-columns", text)
-    for name in data.categorical or ():
-        if columns is not None and name not in columns:
-            text = f"dataset.categorical names {name!r}, dataset.columns does not."
-            raise UserError("recipe:unknown-column", text)
-    table = read_table(data_dir, split, None if columns is None else [*columns, target])
-    for name in (target, *(data.categorical or ())):
-        table.column(name)
-    return table
 
 
 def open_base(plan: Plan) -> TabularModel | None:
@@ -123,10 +54,6 @@ def fit_encoder(plan: Plan, splits: Splits, base: TabularModel | None) -> tuple[
     return encoder, left_out
 
 
-def rows_of(encoder: Encoder, table: Table, targets: Tensor) -> TableRows:
-    return TableRows(*encoder.encode(table), targets)
-
-
 def make_net(
     plan: Plan,
     train: TableRows,
@@ -148,7 +75,7 @@ def make_net(
         config = replace(base.config, numbers=numbers, sizes=sizes, outputs=outputs)
     else:
         config = _config(recipe.network or NetworkSpec(), encoder, outputs, len(train))
-    edges = nets.bin_edges(train.numbers, config.bins) if config.kind == "mlp-piecewise" else None
+    edges = bin_edges(train.numbers, config.bins) if config.kind == "mlp-piecewise" else None
     return nets.build(config, seed=recipe.seed, edges=edges), config
 
 
@@ -195,8 +122,8 @@ def head_features(net: TabularNet, rows: TableRows, device: torch.device) -> Ten
 def _config(spec: NetworkSpec, encoder: Encoder, outputs: int, rows: int) -> NetConfig:
     numbers, sizes = encoder.numbers, tuple(encoder.sizes)
     kind = ("mlp-piecewise" if numbers else "mlp") if spec.kind == "auto" else spec.kind
-    if kind not in nets.KINDS:
-        text = f"network.kind must be one of auto, {', '.join(nets.KINDS)} for tables, got {kind!r}."
+    if kind not in KINDS:
+        text = f"network.kind must be one of auto, {', '.join(KINDS)} for tables, got {kind!r}."
         raise UserError("recipe:network", text)
     width, depth = TRANSFORMER_SHAPE if kind == "ft-transformer" else MLP_SHAPE
     width, depth, heads = spec.width or width, spec.depth or depth, spec.heads or 8
@@ -241,13 +168,6 @@ def _strangers(encoder: Encoder, table: Table) -> list[str]:
             if unknown:
                 lines.append(f"{unknown:,} of {table.rows:,} rows have a {code.name!r} new to the base model")
     return lines
-
-
-def _strata(table: Table, column: str) -> list[int]:
-    """A number for every distinct cell, so that every class is held out in its share."""
-    cells = [str(cell) for cell in table.column(column).values]
-    place = {cell: index for index, cell in enumerate(dict.fromkeys(cells))}
-    return [place[cell] for cell in cells]
 
 
 def same_target(base: TabularModel | None, target: Target, *, pretrained: bool) -> Target | None:

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
+from training.tabular.codes import CYCLES, MAX_QUANTILES, CategoricalCode, Code, NumericCode, TimeCode
 from training.tabular.columns import MAX_COLUMNS
-from training.tabular.encoding import (
-    CYCLES,
-    MAX_QUANTILES,
-    CategoricalCode,
-    Code,
-    Encoder,
-    NumericCode,
-    TimeCode,
-)
-from training.tabular.nets import KINDS, NetConfig
+from training.tabular.embeddings import KINDS, NetConfig
+from training.tabular.encoding import Encoder
+from training.tabular.strict import bad, list_of, number, read_json, string, whole, write_json
 from training.tabular.targets import MAX_CLASSES, ClassTarget, NumberTarget, Target
 
 PREPROCESSING, CONFIG = "preprocessing.json", "config.json"
 FORMAT = "tuneyard-table-1"
-MAX_BYTES = 256 * 1024 * 1024
 MAX_VOCABULARY = 1_000_000
 CODES: dict[str, type[Any]] = {code.kind: code for code in (NumericCode, TimeCode, CategoricalCode)}
 
@@ -44,23 +35,23 @@ class Preprocessing:
         columns = [{"kind": code.kind, **dataclasses.asdict(code)} for code in self.encoder.codes]
         target = dataclasses.asdict(self.target)
         plain = {"format": FORMAT, "columns": columns, "target": target, "left_out": dict(self.left_out)}
-        _write(folder / PREPROCESSING, plain)
+        write_json(folder / PREPROCESSING, plain)
 
     @staticmethod
     def load(folder: Path) -> Preprocessing:
         """Raises `UserError` `model:bad-preprocessing` for anything that `save` would not have written."""
-        plain = _read(folder, PREPROCESSING)
+        plain = read_json(folder, PREPROCESSING)
         try:
             if plain.get("format") != FORMAT:
                 raise ValueError(f"its format must be {FORMAT!r}")
-            codes = [_code(item) for item in _list(plain["columns"], MAX_COLUMNS)]
+            codes = [_code(item) for item in list_of(plain["columns"], MAX_COLUMNS)]
             names = [code.name for code in codes]
             if not codes or len(set(names)) != len(names):
                 raise ValueError("its columns must be there and differ")
             target = _target(plain["target"])
-            left_out = {_string(name): _string(why) for name, why in plain["left_out"].items()}
+            left_out = {string(name): string(why) for name, why in plain["left_out"].items()}
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise _bad(PREPROCESSING, str(error)[:150] or type(error).__name__) from None
+            raise bad(PREPROCESSING, str(error)[:150] or type(error).__name__) from None
         return Preprocessing(Encoder(tuple(codes)), target, left_out)
 
 
@@ -77,12 +68,12 @@ def save_config(folder: Path, task: str, config: NetConfig, preprocessing: Prepr
         **labels,
         "example": {code.name: _middle(code) for code in preprocessing.encoder.codes},
     }
-    _write(folder / CONFIG, plain)
+    write_json(folder / CONFIG, plain)
 
 
 def require_tabular(folder: Path) -> None:
     """Raises `UserError` `model:wrong-kind` for a model of another kind, before anything else is read."""
-    plain = _read(folder, CONFIG)
+    plain = read_json(folder, CONFIG)
     if plain.get("model_type") != "tabular":
         found = plain.get("model_type") or plain.get("architecture") or "something else"
         text = f"The model is no table model of Tuneyard: its config.json describes {str(found)[:60]!r}."
@@ -91,10 +82,10 @@ def require_tabular(folder: Path) -> None:
 
 def load_config(folder: Path, preprocessing: Preprocessing) -> tuple[str, NetConfig]:
     """The pipeline tag and the net. Raises `UserError` where they do not fit the preprocessing."""
-    plain = _read(folder, CONFIG)
+    plain = read_json(folder, CONFIG)
     try:
         config = _net(dict(plain["network"]))
-        task = _string(plain["pipeline_tag"])
+        task = string(plain["pipeline_tag"])
         encoder, target = preprocessing.encoder, preprocessing.target
         if (config.numbers, list(config.sizes)) != (encoder.numbers, encoder.sizes):
             raise ValueError(f"its network does not fit {PREPROCESSING}")
@@ -103,7 +94,7 @@ def load_config(folder: Path, preprocessing: Preprocessing) -> tuple[str, NetCon
         if isinstance(target, NumberTarget) and target.outputs != config.outputs:
             raise ValueError(f"it has {config.outputs} outputs where {target.outputs} are needed")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _bad(CONFIG, str(error)[:150] or type(error).__name__) from None
+        raise bad(CONFIG, str(error)[:150] or type(error).__name__) from None
     return task, config
 
 
@@ -119,8 +110,8 @@ def _net(plain: dict[str, Any]) -> NetConfig:
         least = 0 if name == "numbers" else 1
         if type(plain[name]) is not int or not least <= plain[name] <= limit:
             raise ValueError(f"network.{name} must be a whole number up to {limit:,}")
-    sizes = [_whole(size, MAX_VOCABULARY) for size in _list(plain["sizes"], MAX_COLUMNS)]
-    if not 0 <= _number(plain["dropout"]) < 1 or not 0 < _number(plain["sigma"]) <= 1000:
+    sizes = [whole(size, MAX_VOCABULARY) for size in list_of(plain["sizes"], MAX_COLUMNS)]
+    if not 0 <= number(plain["dropout"]) < 1 or not 0 < number(plain["sigma"]) <= 1000:
         raise ValueError("network.dropout or network.sigma is out of bounds")
     if plain["kind"] == "ft-transformer" and plain["width"] % plain["heads"]:
         raise ValueError("network.width must be a multiple of network.heads")
@@ -128,46 +119,46 @@ def _net(plain: dict[str, Any]) -> NetConfig:
 
 
 def _code(item: Mapping[str, Any]) -> Code:
-    kind = CODES[_string(item["kind"])]
+    kind = CODES[string(item["kind"])]
     fields = {field.name for field in dataclasses.fields(kind)}
     if set(item) != {"kind", *fields}:
         raise ValueError(f"a {item['kind']} column must have the fields {', '.join(sorted(fields))}")
-    name = _string(item["name"])
+    name = string(item["name"])
     if kind is CategoricalCode:
-        words = [_string(word) for word in _list(item["vocabulary"], MAX_VOCABULARY)]
+        words = [string(word) for word in list_of(item["vocabulary"], MAX_VOCABULARY)]
         if len(set(words)) != len(words):
             raise ValueError(f"the vocabulary of {name!r} names a word twice")
         return CategoricalCode(name, tuple(words))
-    mean, std, flag = _number(item["mean"]), _number(item["std"]), item["flag"]
+    mean, std, flag = number(item["mean"]), number(item["std"]), item["flag"]
     if std <= 0 or not isinstance(flag, bool):
         raise ValueError(f"std of {name!r} must be above 0 and flag true or false")
     if kind is TimeCode:
-        parts = tuple(_string(part) for part in _list(item["parts"], 4))
+        parts = tuple(string(part) for part in list_of(item["parts"], 4))
         if not set(parts) <= {"year", *CYCLES}:
             raise ValueError(f"the parts of {name!r} must be among year, {', '.join(CYCLES)}")
         return TimeCode(name, parts, mean, std, flag)
     points = item["points"]
     if points is not None:
-        points = tuple(_number(point) for point in _list(points, MAX_QUANTILES))
+        points = tuple(number(point) for point in list_of(points, MAX_QUANTILES))
         if len(points) < 2 or any(a > b for a, b in pairwise(points)):
             raise ValueError(f"the points of {name!r} must be two or more in rising order")
-    edge = _number(item["edge"])
+    edge = number(item["edge"])
     if not 0 < edge <= 0.5:
         raise ValueError(f"edge of {name!r} must be above 0 and at most 0.5")
     return NumericCode(name, mean, std, points, edge, flag)
 
 
 def _target(item: Mapping[str, Any]) -> Target:
-    name = _string(item["name"])
+    name = string(item["name"])
     if set(item) == {"name", "classes"}:
-        classes = [_string(label) for label in _list(item["classes"], MAX_CLASSES)]
+        classes = [string(label) for label in list_of(item["classes"], MAX_CLASSES)]
         if len(classes) < 2 or len(set(classes)) != len(classes):
             raise ValueError("the target must have two or more classes that differ")
         return ClassTarget(name, tuple(classes))
     if set(item) != {"name", "log", "mean", "std", "quantiles"} or not isinstance(item["log"], bool):
         raise ValueError("the target must have name and classes, or name, log, mean, std and quantiles")
-    mean, std = _number(item["mean"]), _number(item["std"])
-    quantiles = tuple(_number(level) for level in _list(item["quantiles"], 100))
+    mean, std = number(item["mean"]), number(item["std"])
+    quantiles = tuple(number(level) for level in list_of(item["quantiles"], 100))
     if std <= 0 or (quantiles and (0.5 not in quantiles or list(quantiles) != sorted(set(quantiles)))):
         raise ValueError("std of the target must be above 0 and its quantiles rise through 0.5")
     return NumberTarget(name, item["log"], mean, std, quantiles)
@@ -179,51 +170,3 @@ def _middle(code: Code) -> Any:
         middle = code.mean if code.points is None else code.points[len(code.points) // 2]
         return float(f"{middle:.6g}")
     return code.vocabulary[0] if isinstance(code, CategoricalCode) and code.vocabulary else None
-
-
-def _read(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise _bad(name, "it is larger than 256 MiB")
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError("model:no-config", f"The model has no {name}.") from None
-    except (ValueError, RecursionError):
-        raise _bad(name, "it is not valid JSON") from None
-    if not isinstance(plain, dict):
-        raise _bad(name, "it is not a JSON object")
-    return plain
-
-
-def _write(path: Path, plain: Mapping[str, Any]) -> None:
-    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def _list(found: Any, limit: int) -> Sequence[Any]:
-    if not isinstance(found, list) or len(found) > limit:
-        raise ValueError(f"a list must have at most {limit:,} items")
-    return found
-
-
-def _string(found: Any) -> str:
-    if not isinstance(found, str) or len(found) > 1000:
-        raise ValueError("a name must be text of at most 1,000 characters")
-    return found
-
-
-def _number(found: Any) -> float:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        raise ValueError("a number must be finite")
-    return float(found)
-
-
-def _whole(found: Any, limit: int) -> int:
-    if type(found) is not int or not 0 <= found <= limit:
-        raise ValueError(f"a size must be a whole number up to {limit:,}")
-    return found
-
-
-def _bad(name: str, reason: str) -> UserError:
-    return UserError("model:bad-preprocessing", f"The model's {name} cannot be used: {reason}.")

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from training import objectives
-from training.batches import Batches
 from training.device import reproducible
 from training.errors import UserError
 from training.losses import make_loss
 from training.measures.intervals import bootstrap
 from training.recipe import Recipe
 from training.reporting import Reporter
-from training.tabular import runs
 from training.tabular.judging import (
     ClassTask,
     NumberTask,
@@ -28,9 +25,9 @@ from training.tabular.judging import (
     r2_of,
 )
 from training.tabular.loading import TabularModel, load_tabular
-from training.tabular.nets import TabularNet
+from training.tabular.preparing import prepare_table
 from training.tabular.reading import class_names, read_file
-from training.tabular.runs import Splits, table_data
+from training.tabular.rows import Splits, read_split, table_data
 from training.tabular.targets import (
     ClassTarget,
     NumberTarget,
@@ -41,7 +38,7 @@ from training.tabular.targets import (
     read_numbers,
     skewness,
 )
-from training.tasks.base import Examples, Measured, Plan, Prepared, Task
+from training.tasks.base import Measured, Plan, Prepared, Task
 
 RESAMPLES = 1000
 SKEWED = 1.0
@@ -105,13 +102,13 @@ class TabularRegression(TabularKind):
             return [kept.to_learn(part) for part in values]
 
         loss = make_loss("quantile", levels=quantiles) if quantiles else objectives.of_numbers(plan.recipe)
-        return _prepared(plan, splits, target, learned, lambda kept: NumberTask(kept, loss))
+        return prepare_table(plan, splits, target, learned, lambda kept: NumberTask(kept, loss))
 
     def evaluate(
         self, model_dir: Path, data_dir: Path, split: str, *, recipe: Recipe, reporter: Reporter
     ) -> Measured:
         """R² with its bootstrap interval; rmse and mae in the target's unit."""
-        model, table = self._model(model_dir), runs.read_split(data_dir, split, table_data(recipe))
+        model, table = self._model(model_dir), read_split(data_dir, split, table_data(recipe))
         target = model.preprocessing.target
         assert isinstance(target, NumberTarget)  # its task says so, and loading checked it
         truth = read_numbers(table, table_data(recipe).target_column, log=target.log)
@@ -146,14 +143,14 @@ class TabularClassification(TabularKind):
             assert isinstance(kept, ClassTarget)
             return ClassTask(list(kept.classes), plan.recipe.optim.label_smoothing)
 
-        return _prepared(plan, splits, target, learned, task)
+        return prepare_table(plan, splits, target, learned, task)
 
     def evaluate(
         self, model_dir: Path, data_dir: Path, split: str, *, recipe: Recipe, reporter: Reporter
     ) -> Measured:
         """Accuracy with its Wilson interval. Rows of a class that the model does not know count as wrong."""
         model, data = self._model(model_dir), table_data(recipe)
-        table = runs.read_split(data_dir, split, data)
+        table = read_split(data_dir, split, data)
         target = model.preprocessing.target
         assert isinstance(target, ClassTarget)
         names = read_classes(table, data.target_column, class_names(table, data_dir, data.target_column))
@@ -163,50 +160,6 @@ class TabularClassification(TabularKind):
             outputs = model.outputs(table)
         place = {label: index for index, label in enumerate(labels)}
         return class_report(outputs, np.array([place[name] for name in names]), labels, len(target.classes))
-
-
-def _prepared(
-    plan: Plan,
-    splits: Splits,
-    target: Target,
-    learned: Callable[[Target], list[Tensor]],
-    make_task: Callable[[Target], Task],
-) -> Prepared:
-    """`learned(target)`: what the net learns of the training rows, and of the validation rows if any."""
-    pretrained = plan.recipe.init == "pretrained"
-    base = runs.open_base(plan)
-    encoder, left_out = runs.fit_encoder(plan, splits, base)
-    kept = runs.same_target(base, target, pretrained=pretrained)
-    target = kept or target
-    outputs = len(target.classes) if isinstance(target, ClassTarget) else target.outputs
-    goals = learned(target)
-    train = runs.rows_of(encoder, splits.train, goals[0])
-    val = runs.rows_of(encoder, splits.val, goals[1]) if splits.val else None
-    net, config = runs.make_net(plan, train, encoder, outputs, base, keep_head=kept is not None)
-    files = runs.TableModelFiles(plan, net, config, encoder, target, left_out)
-    learner: nn.Module = net
-    learn: Examples = train
-    hold: Examples | None = val
-    if plan.recipe.strategy.kind == "head":
-        plan.reporter.stage("features")
-        learner, learn = net.head, _features(net, train, plan)
-        hold = _features(net, val, plan) if val else None
-    return Prepared(
-        files.network,
-        learner,
-        files.stages,
-        make_task(target),
-        learn,
-        hold,
-        plan.device,
-        files.save,
-        eval_batch=runs.EVAL_ROWS,
-    )
-
-
-def _features(net: TabularNet, rows: runs.TableRows, plan: Plan) -> Batches:
-    """Rows as the frozen body sees them, for a head that learns alone."""
-    return Batches(runs.head_features(net, rows, plan.device), rows.targets, None)
 
 
 def _levels(recipe: Recipe) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from tests.training.tabular_world import dear, houses
 from training.tabular.baselines import BASELINES, Rows, measure
 from training.tabular.columns import rows_to_table
 from training.tabular.encoding import Encoder
-from training.tabular.runs import rows_of
+from training.tabular.rows import rows_of
 from training.tabular.targets import (
     ClassTarget,
     NumberTarget,

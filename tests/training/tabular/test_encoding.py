@@ -11,8 +11,9 @@ from sklearn.preprocessing import QuantileTransformer
 
 from tests.training.tabular_world import houses
 from training.errors import UserError
+from training.tabular.codes import CategoricalCode, NumericCode, TimeCode
 from training.tabular.columns import Table, rows_to_table
-from training.tabular.encoding import CategoricalCode, Encoder, NumericCode, TimeCode
+from training.tabular.encoding import Encoder
 from training.tabular.storing import PREPROCESSING, Preprocessing
 from training.tabular.targets import (
     ClassTarget,

@@ -5,18 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.tabular.nets import (
-    HEAD,
-    KINDS,
-    Block,
-    Categories,
-    Linears,
-    NetConfig,
-    Piecewise,
-    bin_edges,
-    build,
-    stages,
-)
+from training.tabular.embeddings import KINDS, Categories, Linears, NetConfig, Piecewise, bin_edges
+from training.tabular.nets import HEAD, Block, build, stages
 
 SIZES = (4, 3)
 

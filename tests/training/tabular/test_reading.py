@@ -11,7 +11,7 @@ import pytest
 
 from tests.training.tabular_world import houses, write_csv, write_jsonl, write_parquet
 from training.errors import UserError
-from training.tabular import reading
+from training.tabular import bounds
 from training.tabular.columns import (
     Column,
     Table,
@@ -147,10 +147,10 @@ def test_broken_parquet_and_no_split(tmp_path: Path) -> None:
 def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     write = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}[kind]
     write(tmp_path / f"train.{kind}", houses(20))
-    monkeypatch.setattr(reading, "MAX_CELLS", 50)
+    monkeypatch.setattr(bounds, "MAX_CELLS", 50)
     with pytest.raises(UserError, match="more than 10 rows"):
         read_table(tmp_path, "train")
-    monkeypatch.setattr(reading, "MAX_COLUMNS", 4)
+    monkeypatch.setattr(bounds, "MAX_COLUMNS", 4)
     with pytest.raises(UserError, match="more than 4 columns"):
         read_table(tmp_path, "train")
 

@@ -23,8 +23,8 @@ from tests.training.world import Listener
 from training.errors import Interrupted, UserError
 from training.finetune import FinetuneResult, finetune
 from training.recipe import Recipe, RecipeError
+from training.tabular.embeddings import KINDS
 from training.tabular.loading import load_tabular
-from training.tabular.nets import KINDS
 from training.tasks import task_kind
 from training.tasks.base import Measured
 from training.weights import load_weights, read_header

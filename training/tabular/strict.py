@@ -1,0 +1,61 @@
+"""JSON of a published model, believed only as far as its types and bounds go."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from training.errors import UserError
+
+MAX_BYTES = 256 * 1024 * 1024
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise bad(name, "it is larger than 256 MiB")
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError("model:no-config", f"The model has no {name}.") from None
+    except (ValueError, RecursionError):
+        raise bad(name, "it is not valid JSON") from None
+    if not isinstance(plain, dict):
+        raise bad(name, "it is not a JSON object")
+    return plain
+
+
+def write_json(path: Path, plain: Mapping[str, Any]) -> None:
+    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def list_of(found: Any, limit: int) -> Sequence[Any]:
+    if not isinstance(found, list) or len(found) > limit:
+        raise ValueError(f"a list must have at most {limit:,} items")
+    return found
+
+
+def string(found: Any) -> str:
+    if not isinstance(found, str) or len(found) > 1000:
+        raise ValueError("a name must be text of at most 1,000 characters")
+    return found
+
+
+def number(found: Any) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        raise ValueError("a number must be finite")
+    return float(found)
+
+
+def whole(found: Any, limit: int) -> int:
+    if type(found) is not int or not 0 <= found <= limit:
+        raise ValueError(f"a size must be a whole number up to {limit:,}")
+    return found
+
+
+def bad(name: str, reason: str) -> UserError:
+    return UserError("model:bad-preprocessing", f"The model's {name} cannot be used: {reason}.")
