@@ -133,7 +133,9 @@ def found_out(runs: dict[str, list[Row]], alone: str) -> str:
 def markdown(found: dict[str, dict[str, list[Row]]], where: dict[str, Any], seeds: list[int]) -> str:
     emoji, clothing = found["emoji"], found["clothing"]
     n, m = emoji["text"][0]["n"], clothing["text"][0]["n"]
-    return f"""Frozen encoders (EfficientNet-Lite0 at 112 pixels, all-MiniLM-L6-v2) and a small net above; mean ± standard deviation of {len(seeds)} seeds, which change weights and order alone. Every kind has the same
+    return f"""Frozen encoders (EfficientNet-Lite0 at 112 pixels, all-MiniLM-L6-v2) and a small net
+above; mean ±
+standard deviation of {len(seeds)} seeds, which change weights and order alone. All kinds have the same
 settings, untuned.
 
 **Emoji to group**: drawings by Google and names learn, {n} emoji never seen, drawn by Twitter, test. The
