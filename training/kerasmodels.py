@@ -142,6 +142,7 @@ def prepare_network(
         raise UserError("model:no-scratch", text)
     torch.manual_seed(seed)
     network = load_network(base_dir, pooling=head.pooling)
+    assert isinstance(network.net, KerasNet)
     spec, fixed = network.spec, _sizes(network.net.graph.body)[0]
     if fixed and image_size not in (None, fixed):
         text = f"The Keras model takes {fixed}-pixel images; leave dataset.image_size empty."
