@@ -127,6 +127,10 @@ def found_out(runs: dict[str, list[Row]], alone: str) -> str:
         agree = "with every seed" if min(gaps) > 0 or max(gaps) < 0 else "but not with every seed"
         word = "above" if mean > 0 else "below"
         said.append(f"- *{kind}* is {abs(mean):.1f} points {word} *{alone} alone*, {agree}.")
+    majority = runs[alone][0]["majority"]
+    ahead = [kind for kind, rows in runs.items() if min(row["accuracy"] for row in rows) > majority]
+    names = ", ".join(f"*{kind}*" for kind in ahead) or "nothing: accuracy shows no use of any of them here"
+    said.append(f"- Above always naming the commonest class with every seed: {names}.")
     return "\n".join(said)
 
 
