@@ -7,7 +7,16 @@ from typing import Protocol
 
 OID_LENGTH = 40
 # Of a model repo: weights and what reads inputs; README.md tells the licence, recipe.yaml the task.
-MODEL_FILES = ["*.json", "*.safetensors", "*.keras", "*.txt", "*.model", "*.jinja", "README.md", "recipe.yaml"]
+MODEL_FILES = [
+    "*.json",
+    "*.safetensors",
+    "*.keras",
+    "*.txt",
+    "*.model",
+    "*.jinja",
+    "README.md",
+    "recipe.yaml",
+]
 
 
 @dataclass(frozen=True)

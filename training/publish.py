@@ -155,6 +155,7 @@ def eval_results_yaml(claim: Claim, recipe: Recipe, outcome: Outcome) -> str:
 
     if claim.benchmark is None or recipe.benchmark is None or outcome.evaluation is None:
         raise EngineError("worker:no-benchmark", "A run without a benchmark has no results to write.")
+    metric = outcome.proof.get("metric", outcome.evaluation["metric"])
     entry = EvalResultEntry(
         dataset_id=claim.benchmark.repo,
         task_id=recipe.benchmark.task_id,
@@ -164,8 +165,7 @@ def eval_results_yaml(claim: Claim, recipe: Recipe, outcome: Outcome) -> str:
         date=outcome.proof.get("date"),
         source_url=claim.url,
         source_name=f"Run {claim.run}",
-        notes=f"{outcome.proof.get('metric', outcome.evaluation['metric'])} on {outcome.evaluation['n']} rows of the split "
-        f"{recipe.benchmark.split}",
+        notes=f"{metric} on {outcome.evaluation['n']} rows of the split {recipe.benchmark.split}",
     )
     return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False, allow_unicode=True)
 

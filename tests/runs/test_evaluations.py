@@ -17,7 +17,16 @@ from runs.reports import BadReport, Metric
 from tests.runs.conftest import World
 
 pytestmark = pytest.mark.django_db
-FORECAST = {"metric": "mae", "value": 4.25, "lo": 4.0, "hi": 4.5, "n": 700, "mae": 4.25, "mase": 0.8, "rows": [1]}
+FORECAST = {
+    "metric": "mae",
+    "value": 4.25,
+    "lo": 4.0,
+    "hi": 4.5,
+    "n": 700,
+    "mae": 4.25,
+    "mase": 0.8,
+    "rows": [1],
+}
 
 
 def test_a_score_is_the_evaluations_own_number_or_the_one_asked_for() -> None:

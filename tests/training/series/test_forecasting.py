@@ -60,7 +60,8 @@ def test_a_net_from_scratch_learns_the_wave(waves: Path, tmp_path: Path, kind: s
     result = learn(asked, waves, tmp_path)
     assert result.history[-1]["val/mase"] < 0.8 * result.history[0]["val/mase"]
     found = measure(result.model_dir, waves, asked)
-    assert found["metric"] == "mase" and found["lo"] < found["value"] < found["hi"] < 2.0
+    assert found["metric"] == "mase"
+    assert found["lo"] < found["value"] < found["hi"] < 2.0
     assert [row["step"] for row in found["by_step"]] == [1, 2, 3, 4, 5, 6]
     assert found["mae"] == pytest.approx(np.mean([row["mae"] for row in found["by_step"]]))
     json.dumps(found)
@@ -71,10 +72,12 @@ def test_point_losses_give_one_forecast(waves: Path, tmp_path: Path, loss: str) 
     asked = recipe(loss={"kind": loss})
     result = learn(asked, waves, tmp_path)
     found = measure(result.model_dir, waves, asked)
-    assert "wql" not in found and "coverage" not in found
+    assert "wql" not in found
+    assert "coverage" not in found
     net, about = load_forecaster(result.model_dir)
     answer = forecast(net, about, json.dumps({"history": wave(48).tolist()}))
-    assert len(answer["forecast"]) == 6 and "quantiles" not in answer
+    assert len(answer["forecast"]) == 6
+    assert "quantiles" not in answer
 
 
 @pytest.mark.parametrize("strategy", ["head", "last-stages", "full"])
@@ -88,9 +91,11 @@ def test_fracast_is_fine_tuned_by_every_strategy(
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     body = {name for name in moved if name.startswith("core.")}
     assert any(name.startswith("head.") for name in moved)
-    assert bool(body) == (strategy != "head") and ("core.in_proj.weight" in body) == (strategy == "full")
+    assert bool(body) == (strategy != "head")
+    assert ("core.in_proj.weight" in body) == (strategy == "full")
     config = json.loads((result.model_dir / "config.json").read_text())
-    assert config["model"]["family"] == "fracast" and config["library_name"] == "fracast"
+    assert config["model"]["family"] == "fracast"
+    assert config["library_name"] == "fracast"
     compile(task_kind(asked.task).usage("me/waves", config), "usage", "exec")
 
 
@@ -161,7 +166,8 @@ def test_losses_are_pinned_and_a_resumed_run_is_the_whole_run(
         learn(asked, waves, tmp_path / "part", base, reporter=part, report_seconds=0.0)
     rest = Listener()
     resumed = learn(asked, waves, tmp_path / "part", base, reporter=rest, report_seconds=0.0)
-    assert rest.losses() == whole.losses()[-len(rest.losses()) :] and len(rest.losses()) == 3
+    assert rest.losses() == whole.losses()[-len(rest.losses()) :]
+    assert len(rest.losses()) == 3
     before, after = load(result.model_dir), load(resumed.model_dir)
     assert all(torch.equal(before[name], after[name]) for name in before)
 

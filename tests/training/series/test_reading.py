@@ -30,8 +30,11 @@ def read(folder: Path, rows: list[str], head: str = "timestamp,value", **options
 
 def test_a_plain_table(tmp_path: Path) -> None:
     panel = read(tmp_path, lines(wave(48)))
-    assert len(panel) == 48 and panel.bounds == [(0, 48)] and panel.begins == [0]
-    assert panel.grid.period == "1 h" and bool(panel.observed.all())
+    assert len(panel) == 48
+    assert panel.bounds == [(0, 48)]
+    assert panel.begins == [0]
+    assert panel.grid.period == "1 h"
+    assert bool(panel.observed.all())
     assert np.allclose(panel.values[:, 0], wave(48), atol=1e-4)
 
 
@@ -42,7 +45,8 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     pq.write_table(table, tmp_path / "data" / "train-00000-of-00001.parquet")
     other = read_panel(tmp_path, "train", PLAIN)
-    assert torch.equal(other.values, panel.values) and (other.times == panel.times).all()
+    assert torch.equal(other.values, panel.values)
+    assert (other.times == panel.times).all()
     assert other.grid == panel.grid
 
 
@@ -97,7 +101,8 @@ def test_one_mad_year_does_not_make_a_grid_of_millions(tmp_path: Path) -> None:
 def test_months_are_a_grid_though_their_days_differ(tmp_path: Path) -> None:
     ends = ["2023-10-31", "2023-11-30", "2023-12-31", "2024-01-31", "2024-02-29", "2024-03-31"]
     panel = read(tmp_path, [f"{day},{index}" for index, day in enumerate(ends)])
-    assert panel.grid.period == "1 month" and len(panel) == 6
+    assert panel.grid.period == "1 month"
+    assert len(panel) == 6
     assert panel.grid.label(int(panel.times[-1]) + 1) == "2024-04"
 
 
@@ -109,21 +114,26 @@ def test_step_numbers_and_several_series_and_covariates(tmp_path: Path) -> None:
     ]
     columns = Columns("t", ("value",), "who", known=("day",))
     panel = read(tmp_path, rows, "t,who,value,day", columns=columns)
-    assert panel.names == ["a", "b"] and panel.bounds == [(0, 12), (12, 24)]
-    assert panel.values[14, 0] == 18 and panel.known[9, 0] == 2 and panel.past.shape == (24, 0)
+    assert panel.names == ["a", "b"]
+    assert panel.bounds == [(0, 12), (12, 24)]
+    assert panel.values[14, 0] == 18
+    assert panel.known[9, 0] == 2
+    assert panel.past.shape == (24, 0)
     assert panel.grid.period == "1 step"
 
 
 def test_the_past_of_a_split_comes_from_those_before_it(tmp_path: Path) -> None:
     panel = read_panel(write_waves(tmp_path), "test", PLAIN, before=("train", "validation"))
-    assert len(panel) == 600 and panel.begins == [480]
+    assert len(panel) == 600
+    assert panel.begins == [480]
     assert np.allclose(panel.values[:, 0], wave(600), atol=1e-4)
 
 
 def test_a_past_that_is_not_before_is_refused(tmp_path: Path) -> None:
     write_waves(tmp_path)
     error = refusal(tmp_path, before=("test",))
-    assert error.message_id == "data:splits-overlap" and "test.csv, row 1," in error.message
+    assert error.message_id == "data:splits-overlap"
+    assert "test.csv, row 1," in error.message
 
 
 @pytest.mark.parametrize(

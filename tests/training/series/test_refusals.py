@@ -139,9 +139,12 @@ def test_a_forecast_has_times_and_rising_quantiles(published: Path, tmp_path: Pa
     path = tmp_path / "history.json"
     path.write_text(json.dumps({"history": history, "start": "2024-01-01 00:00"}))
     answer = task_kind("time-series-forecasting").predict(published, str(path))
-    assert answer["times"][0] == "2024-01-03T12:00:00" and len(answer["times"]) == 6
+    assert answer["times"][0] == "2024-01-03T12:00:00"
+    assert len(answer["times"]) == 6
     low, middle, high = (np.array(answer["quantiles"][level]) for level in ("0.1", "0.5", "0.9"))
-    assert (low <= middle).all() and (middle <= high).all() and answer["forecast"] == middle.tolist()
+    assert (low <= middle).all()
+    assert (middle <= high).all()
+    assert answer["forecast"] == middle.tolist()
 
 
 def test_a_damaged_preprocessing_file_is_refused(published: Path, tmp_path: Path) -> None:

@@ -37,9 +37,12 @@ def test_windows_are_the_slices_they_say(tmp_path: Path) -> None:
     windows = make_windows(panel, 8, 3, stride=4)
     history, observed = windows.history(everything(windows))
     future, measured = windows.future(everything(windows))
-    assert history[0].tolist() == [1, 2, 3, 4, 5, 6, 7, 8] and future[0].tolist() == [9, 10, 11]
-    assert history[1, 0] == 5 and len(windows) == 5
-    assert bool(observed.all()) and bool(measured.all())
+    assert history[0].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert future[0].tolist() == [9, 10, 11]
+    assert history[1, 0] == 5
+    assert len(windows) == 5
+    assert bool(observed.all())
+    assert bool(measured.all())
 
 
 def test_no_horizon_to_learn_from_reaches_into_what_is_held_out(tmp_path: Path) -> None:
@@ -55,8 +58,10 @@ def test_no_horizon_to_learn_from_reaches_into_what_is_held_out(tmp_path: Path) 
 def test_all_windows_share_one_tensor(tmp_path: Path) -> None:
     windows = make_windows(panel_of(tmp_path, wave(200)), 24, 6)
     thinned = windows.thin(10)
-    assert len(thinned) == 10 and thinned.flat.data_ptr() == windows.flat.data_ptr()
-    assert thinned.origins[0] == windows.origins[0] and thinned.origins[-1] == windows.origins[-1]
+    assert len(thinned) == 10
+    assert thinned.flat.data_ptr() == windows.flat.data_ptr()
+    assert thinned.origins[0] == windows.origins[0]
+    assert thinned.origins[-1] == windows.origins[-1]
     assert windows.flat.untyped_storage().nbytes() == 200 * 4
 
 
@@ -67,10 +72,12 @@ def test_holes_leave_windows_out_unless_the_net_is_told(tmp_path: Path) -> None:
     strict, padded = make_windows(panel, 12, 3), make_windows(panel, 12, 3, padded=True)
     inside = strict.history(everything(strict))
     assert all(not 22 <= int(origin) - 1 < 38 - 1 or int(origin) <= 22 for origin in strict.origins)
-    assert len(padded) > len(strict) and not bool(padded.history(everything(padded))[1].all())
+    assert len(padded) > len(strict)
+    assert not bool(padded.history(everything(padded))[1].all())
     assert bool(torch.isfinite(inside[0]).all())
     # Horizons that nobody measured teach nothing.
-    assert 21 not in padded.origins.tolist() and 21 not in strict.origins.tolist()
+    assert 21 not in padded.origins.tolist()
+    assert 21 not in strict.origins.tolist()
 
 
 def test_a_short_past_is_padded_and_masked(tmp_path: Path) -> None:
@@ -105,4 +112,5 @@ def test_new_series_bring_their_own_scale(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("horizon", "season"), [(48, 168), (24, 24), (6, 24), (5, 1)])
 def test_rolling_origins_go_through_the_season(horizon: int, season: int) -> None:
     stride = rolling_stride(horizon, season)
-    assert stride >= horizon and gcd(stride, season) == 1
+    assert stride >= horizon
+    assert gcd(stride, season) == 1
