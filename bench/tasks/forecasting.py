@@ -40,7 +40,7 @@ TRAINED: dict[str, dict[str, Any]] = {
     "PatchTST from scratch": {"recipe": "beijing-pm25"},
     "Fracast, head fine-tuned": {"recipe": "sf-traffic"},
     "Fracast, all fine-tuned": {"recipe": "i94-traffic", "only": "sf-traffic"},
-    # Four times the rate: random weights have further to go, and at the same rate they did worse.
+    # Four times the rate, as random weights have further to go; no other rate was tried.
     "Fracast from scratch": {"recipe": "i94-traffic", "only": "sf-traffic", "scratch": True, "lr": 2e-3},
 }
 
@@ -116,7 +116,7 @@ def the_recipe(method: str, series: Series, seed: int, base: Path, quick: bool) 
     how = TRAINED[method]
     plain = yaml.safe_load((RECIPES / f"{how['recipe']}.yaml").read_text(encoding="utf-8"))
     data = {"repo": str(series.folder), "target_columns": [SERIES[series.name]]}
-    # The validation part served to choose the recipes' learning rates; the run itself leaves it alone.
+    # The validation part served to look at learning rates; the run itself leaves it alone.
     plain["dataset"] |= {**data, "validation_split": None, "validation_fraction": 0.0}
     plain["seed"] = seed
     if "base_model" in plain:
