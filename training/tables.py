@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 from training.errors import UserError
 
@@ -159,13 +159,26 @@ class parquet_errors:
 
 def csv_rows(table: Path, name: str) -> Iterator[dict[str, Any]]:
     """The rows of a CSV in UTF-8 whose first row names the columns; refusals call the file `name`."""
-    csv.field_size_limit(MAX_CELL_CHARS)
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
+            for row in _wide_rows(file):
                 yield {key: value for key, value in row.items() if key is not None and value is not None}
     except (UnicodeDecodeError, csv.Error):
         raise UserError("data:broken-table", f"{name} is not a readable CSV table in UTF-8.") from None
+
+
+def _wide_rows(file: TextIO) -> Iterator[dict[str, Any]]:
+    """The rows, with long cells. The limit is the whole process's, so it is raised for a row at a time."""
+    rows, more = csv.DictReader(file), True
+    while more:
+        before = csv.field_size_limit(MAX_CELL_CHARS)
+        try:
+            row = next(rows, None)
+        finally:
+            csv.field_size_limit(before)
+        more = row is not None
+        if row is not None:
+            yield row
 
 
 def jsonl_rows(table: Path, name: str) -> Iterator[dict[str, Any]]:

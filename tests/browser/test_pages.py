@@ -281,6 +281,6 @@ def test_without_script_the_numbers_stand_in_a_table(browser: Browser, site: Sit
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site.hub.url}/runs/{run}")
-    assert page.get_by_role("cell", name="0.5000").first.is_visible()
-    assert page.get_by_role("cell", name="50.0 %").is_visible()
+    assert page.get_by_role("cell", name="0.5", exact=True).first.is_visible()
+    assert page.get_by_role("cell", name="50.00 %").is_visible()
     context.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections import Counter
@@ -16,6 +17,7 @@ from training.data import Split, holdout, read_split, thin
 from training.errors import UserError
 from training.images import Geometry, to_pixels
 from training.pixels import load_pixels
+from training.tables import csv_rows
 
 GEOMETRY = Geometry(16)
 
@@ -235,3 +237,13 @@ def test_thinning_keeps_small_classes() -> None:
 @pytest.mark.parametrize("name", ["../secret", "", ".git", "no-such"])
 def test_a_split_must_be_there(images: Path, name: str) -> None:
     assert refusal(images, name).message_id == "data:no-split"
+
+
+def test_long_cells_are_read_without_leaving_the_limit_raised(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    table = tmp_path / "train.csv"
+    table.write_text(f"text,label\n{'x' * 200_000},a\ny,b\n")
+    rows = csv_rows(table, "train.csv")
+    assert len(next(rows)["text"]) == 200_000
+    assert csv.field_size_limit() == before
+    assert next(rows)["label"] == "b"
