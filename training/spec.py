@@ -9,8 +9,9 @@ from typing import Any
 
 from training.errors import UserError
 from training.images import FILTERS, Geometry
+from training.jsonfiles import read_object
 
-MAX_CONFIG_BYTES = 16 * 1024 * 1024
+MAX_MEBIBYTES = 16
 MAX_CLASSES = 100_000
 LIBRARIES = ("torchvision", "timm", "keras")
 # What the outputs mean, by transformers' names for it. Classification is what a config without one means.
@@ -62,16 +63,7 @@ def read_spec(model_dir: Path, default: dict[str, Any] | None = None) -> ModelSp
     path = model_dir / "config.json"
     if default and not path.exists():
         return _build(default)
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise _bad("it is larger than 16 MiB")
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError("model:no-config", "The base model has no config.json.") from None
-    except (ValueError, RecursionError):
-        raise _bad("it is not valid JSON") from None
-    if not isinstance(config, dict):
-        raise _bad("it is not a JSON object")
+    config = read_object(path, MAX_MEBIBYTES, _bad, whose="The base model")
     nested = config.get("pretrained_cfg")
     flat = {**nested, **config} if isinstance(nested, dict) else config
     flat = {**(default or {}), **flat}

@@ -194,11 +194,11 @@ def northern(args: argparse.Namespace, folder: Path, *, with_place: bool) -> Ite
     for seed in args.seeds:
         work = folder / f"north-{seed}"
 
-        def north(**changes: Any) -> Any:
+        def north(seed: int = seed, **changes: Any) -> Any:
             few = {"epochs": 1} if args.quick else {}
             changes["optim"] = {**changes.get("optim", {}), **few}
             sections = {"dataset": fields, **changes}
-            return the_recipe("california-north", regions["north"], seed, args, **sections)  # noqa: B023
+            return the_recipe("california-north", regions["north"], seed, args, **sections)
 
         tuned, anew = north(), north(init="scratch", optim=SCRATCH)
         head = north(strategy={"kind": "head"}, optim={"lr": 3e-3})

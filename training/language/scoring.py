@@ -9,6 +9,24 @@ from torch import Tensor, nn
 from training.language.batches import IGNORED
 
 
+def word_sums(logits: Tensor, targets: Tensor, label_smoothing: float) -> dict[str, Tensor]:
+    """By row, over the words that count: `nll` in nats, `hits`, and `words`, all [B].
+
+    logits [B, T, vocabulary] in fp32; targets [B, T], IGNORED where a word does not count.
+    """
+    known = targets != IGNORED
+    losses = F.cross_entropy(
+        logits.transpose(1, 2),
+        targets,
+        ignore_index=IGNORED,
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
+    with torch.no_grad():
+        hits = ((logits.argmax(2) == targets) & known).sum(1).float()
+    return {"nll": losses.sum(1), "hits": hits, "words": known.sum(1).float()}
+
+
 class Scored(nn.Module):
     """A batch of `TokenRows` to three sums a row [B], fp32: `nll` in nats, `hits` (tokens that were the
     likeliest) and `words` (tokens to be foretold).
@@ -32,14 +50,4 @@ class Scored(nn.Module):
             logits_to_keep=columns,
         ).logits.float()
         targets = labels[:, columns + 1]
-        known = targets != IGNORED
-        losses = F.cross_entropy(
-            logits.transpose(1, 2),
-            targets,
-            ignore_index=IGNORED,
-            reduction="none",
-            label_smoothing=self.label_smoothing if self.training else 0.0,
-        )
-        with torch.no_grad():
-            hits = ((logits.argmax(2) == targets) & known).sum(1).float()
-        return {"nll": losses.sum(1), "hits": hits, "words": known.sum(1).float()}
+        return word_sums(logits, targets, self.label_smoothing if self.training else 0.0)

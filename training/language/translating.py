@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.device import pick_device, reproducible
-from training.language.batches import IGNORED
 from training.language.causal import SEQ2SEQ, quiet
 from training.language.measuring import likelihood
 from training.language.pairs import PairRows, encode_pairs, read_pairs
 from training.language.published import base_of, load_net
+from training.language.scoring import word_sums
 from training.language.scribe import load_tokenizer
 from training.measures.chrf import row_counts, score
 from training.measures.intervals import bootstrap
@@ -46,17 +45,7 @@ class ScoredPairs(nn.Module):
             decoder_input_ids=before,
             use_cache=False,
         ).logits.float()
-        known = targets != IGNORED
-        losses = F.cross_entropy(
-            logits.transpose(1, 2),
-            targets,
-            ignore_index=IGNORED,
-            reduction="none",
-            label_smoothing=self.label_smoothing if self.training else 0.0,
-        )
-        with torch.no_grad():
-            hits = ((logits.argmax(2) == targets) & known).sum(1).float()
-        return {"nll": losses.sum(1), "hits": hits, "words": known.sum(1).float()}
+        return word_sums(logits, targets, self.label_smoothing if self.training else 0.0)
 
 
 def load_translator(model_dir: Path) -> tuple[Any, Any]:

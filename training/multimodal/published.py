@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from training.errors import UserError
+from training.jsonfiles import read_object
 from training.multimodal.nets import FUSIONS, MODALITIES, FusionConfig, FusionNet, build
 from training.tabular.encoding import Encoder
 from training.tabular.storing import Preprocessing
@@ -27,7 +28,7 @@ from training.weights import load_weights, read_header, write_weights
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 FORMAT = "tuneyard-fusion-1"
-MAX_CONFIG_BYTES = 16 * 1024 * 1024
+MAX_MEBIBYTES = 16
 MAX_WIDTH = 1_000_000
 
 
@@ -67,7 +68,7 @@ def save_fusion(model: FusionModel, target: Path, base_dir: Path) -> None:
 def load_fusion(folder: Path | str) -> FusionModel:
     """The model of a directory. Raises `UserError` for files that are missing, torn or of another model."""
     folder = Path(folder)
-    plain = _read(folder / CONFIG)
+    plain = read_object(folder / CONFIG, MAX_MEBIBYTES, _bad)
     if plain.get("model_type") != "fusion" or plain.get("format") != FORMAT:
         found = plain.get("model_type") or plain.get("architecture") or "something else"
         text = f"The model is no fusion of Tuneyard: its config.json describes {str(found)[:60]!r}."
@@ -135,20 +136,6 @@ def _unwanted(folder: str, names: list[str]) -> set[str]:
         for name in names
         if name.startswith(".") or (Path(folder) / name).is_symlink() or (Path(folder) / name).is_dir()
     }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise _bad("it is larger than 16 MiB")
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError("model:no-config", "The model has no config.json.") from None
-    except (ValueError, RecursionError):
-        plain = None
-    if not isinstance(plain, dict):
-        raise _bad("it is not a JSON object")
-    return plain
 
 
 def _bad(reason: str) -> UserError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
+from training.jsonfiles import read_object, write_object
 from training.recommend.nets import KINDS, NetConfig, SideConfig
 from training.recommend.reading import MAX_IDS
 
 CONFIG, VOCABULARY = "config.json", "vocabulary.json"
 FORMAT = "tuneyard-recommender-1"
-MAX_BYTES = 512 * 1024 * 1024
+MAX_MEBIBYTES = 512
 MAX_PAIRS = 50_000_000
 MAX_FEATURES = 6_000
 OBJECTIVES = ("rating", "bpr", "softmax")
@@ -50,8 +50,10 @@ def save_facts(folder: Path, facts: Facts) -> None:
         "network": facts.config.as_dict(),
         "example": facts.items[0],
     }
-    _write(folder / CONFIG, plain)
-    _write(folder / VOCABULARY, {"users": facts.users, "items": facts.items, "titles": dict(facts.titles)})
+    write_object(folder / CONFIG, plain)
+    write_object(
+        folder / VOCABULARY, {"users": facts.users, "items": facts.items, "titles": dict(facts.titles)}
+    )
 
 
 def load_facts(folder: Path) -> Facts:
@@ -113,23 +115,7 @@ def _ids(found: Any, side: SideConfig) -> list[str]:
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise _bad(name, "it is larger than 512 MiB")
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError("model:no-config", f"The model has no {name}.") from None
-    except (ValueError, RecursionError):
-        raise _bad(name, "it is not valid JSON") from None
-    if not isinstance(plain, dict):
-        raise _bad(name, "it is not a JSON object")
-    return plain
-
-
-def _write(path: Path, plain: Mapping[str, Any]) -> None:
-    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    return read_object(folder / name, MAX_MEBIBYTES, lambda reason: _bad(name, reason))
 
 
 def _whole(found: Any, limit: int) -> int:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from training.errors import UserError
+from training.jsonfiles import read_object
 from training.learning import Parts, changed_state
 from training.series.fracast import Fracast, read_shape
 from training.series.grid import Grid
@@ -21,7 +22,7 @@ from training.series.windows import Scaler
 from training.weights import load_weights, read_header, write_weights
 
 WEIGHTS, CONFIG, SERIES = "model.safetensors", "config.json", "preprocessing.json"
-MAX_CONFIG_BYTES = 256 * 1024 * 1024
+MAX_MEBIBYTES = 256
 LINEAR_TYPE = "tuneyard-linear-forecaster"
 MAX_STEPS = 100_000
 USAGE_FRACAST = """from fracast import FracastModel
@@ -182,17 +183,7 @@ def load_into(net: nn.Module, path: Path, fresh: tuple[str, ...] = ()) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A bounded JSON object. Raises `UserError` `model:bad-config`, `model:no-config`."""
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise _bad(f"{path.name} is larger than 256 MiB")
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError("model:no-config", f"The model has no {path.name}.") from None
-    except (ValueError, RecursionError):
-        raise _bad(f"{path.name} is not valid JSON") from None
-    if not isinstance(plain, dict):
-        raise _bad(f"{path.name} is not a JSON object")
-    return plain
+    return read_object(path, MAX_MEBIBYTES, lambda reason: _bad(f"{path.name}: {reason}"))
 
 
 def _columns(plain: dict[str, Any]) -> Columns:

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
+from training.jsonfiles import read_object, write_object
 from training.tabular.codes import CYCLES, MAX_QUANTILES, CategoricalCode, Code, NumericCode, TimeCode
 from training.tabular.columns import MAX_COLUMNS
 from training.tabular.embeddings import KINDS, NetConfig
 from training.tabular.encoding import Encoder
-from training.tabular.strict import bad, list_of, number, read_json, string, whole, write_json
+from training.tabular.strict import bad, list_of, number, string, whole
 from training.tabular.targets import MAX_CLASSES, ClassTarget, NumberTarget, Target
 
 PREPROCESSING, CONFIG = "preprocessing.json", "config.json"
 FORMAT = "tuneyard-table-1"
 MAX_VOCABULARY = 1_000_000
 CODES: dict[str, type[Any]] = {code.kind: code for code in (NumericCode, TimeCode, CategoricalCode)}
+MAX_MEBIBYTES = 256
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,12 @@ class Preprocessing:
         columns = [{"kind": code.kind, **dataclasses.asdict(code)} for code in self.encoder.codes]
         target = dataclasses.asdict(self.target)
         plain = {"format": FORMAT, "columns": columns, "target": target, "left_out": dict(self.left_out)}
-        write_json(folder / PREPROCESSING, plain)
+        write_object(folder / PREPROCESSING, plain)
 
     @staticmethod
     def load(folder: Path) -> Preprocessing:
         """Raises `UserError` `model:bad-preprocessing` for anything that `save` would not have written."""
-        plain = read_json(folder, PREPROCESSING)
+        plain = _read(folder, PREPROCESSING)
         try:
             if plain.get("format") != FORMAT:
                 raise ValueError(f"its format must be {FORMAT!r}")
@@ -68,12 +70,12 @@ def save_config(folder: Path, task: str, config: NetConfig, preprocessing: Prepr
         **labels,
         "example": {code.name: _middle(code) for code in preprocessing.encoder.codes},
     }
-    write_json(folder / CONFIG, plain)
+    write_object(folder / CONFIG, plain)
 
 
 def require_tabular(folder: Path) -> None:
     """Raises `UserError` `model:wrong-kind` for a model of another kind, before anything else is read."""
-    plain = read_json(folder, CONFIG)
+    plain = _read(folder, CONFIG)
     if plain.get("model_type") != "tabular":
         found = plain.get("model_type") or plain.get("architecture") or "something else"
         text = f"The model is no table model of Tuneyard: its config.json describes {str(found)[:60]!r}."
@@ -82,7 +84,7 @@ def require_tabular(folder: Path) -> None:
 
 def load_config(folder: Path, preprocessing: Preprocessing) -> tuple[str, NetConfig]:
     """The pipeline tag and the net. Raises `UserError` where they do not fit the preprocessing."""
-    plain = read_json(folder, CONFIG)
+    plain = _read(folder, CONFIG)
     try:
         config = _net(dict(plain["network"]))
         task = string(plain["pipeline_tag"])
@@ -170,3 +172,7 @@ def _middle(code: Code) -> Any:
         middle = code.mean if code.points is None else code.points[len(code.points) // 2]
         return float(f"{middle:.6g}")
     return code.vocabulary[0] if isinstance(code, CategoricalCode) and code.vocabulary else None
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    return read_object(folder / name, MAX_MEBIBYTES, lambda reason: bad(name, reason))

@@ -2,35 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from training.errors import UserError
-
-MAX_BYTES = 256 * 1024 * 1024
-
-
-def read_json(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise bad(name, "it is larger than 256 MiB")
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError("model:no-config", f"The model has no {name}.") from None
-    except (ValueError, RecursionError):
-        raise bad(name, "it is not valid JSON") from None
-    if not isinstance(plain, dict):
-        raise bad(name, "it is not a JSON object")
-    return plain
-
-
-def write_json(path: Path, plain: Mapping[str, Any]) -> None:
-    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def list_of(found: Any, limit: int) -> Sequence[Any]:

@@ -5,14 +5,14 @@ Only local files, only safetensors, never code from a repository, only encoders 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
+from training.jsonfiles import read_object
 from training.weights import read_header
 
-MAX_CONFIG_BYTES = 4 * 1024 * 1024
+MAX_MEBIBYTES = 4
 MAX_TOKENIZER_BYTES = 256 * 1024 * 1024
 MAX_LAYERS = 256
 MAX_NUMBER = 10_000_000
@@ -44,7 +44,9 @@ TOKENIZER_FILES = (
 
 def read_config(model_dir: Path) -> Any:
     """transformers' config of an encoder we know. Raises `UserError` for any other model, named."""
-    plain = _read_json(model_dir / "config.json")
+    plain = read_object(
+        model_dir / "config.json", MAX_MEBIBYTES, lambda reason: _bad(f"{reason}."), whose="The base model"
+    )
     kind = plain.get("model_type")
     if not isinstance(kind, str):
         found = plain.get("architecture") or plain.get("library_name")
@@ -139,20 +141,6 @@ def longest_input(config: Any, tokenizer: Any) -> int:
         positions -= int(config.pad_token_id or 0) + 1
     # "No limit" is written as a number of thirty digits.
     return max(1, min(positions, int(min(tokenizer.model_max_length, 10**9))))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise _bad("it is larger than 4 MiB.")
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError("model:no-config", "The base model has no config.json.") from None
-    except (ValueError, RecursionError):
-        raise _bad("it is not valid JSON.") from None
-    if not isinstance(plain, dict):
-        raise _bad("it is not a JSON object.")
-    return plain
 
 
 def _check_numbers(plain: dict[str, Any]) -> None:
