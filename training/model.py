@@ -78,11 +78,13 @@ def prepare_network(
     problem: str = CLASSES,
     head: HeadSpec | None = None,
     scale: Scale | None = None,
+    quantiles: tuple[float, ...] = (),
 ) -> Network:
     """The base model with a head for `labels`; `scratch` keeps the architecture and draws every weight anew.
 
     The head stays when the base model already tells exactly these labels, in this order, and is built as
-    `head` says. `scale` standardises a regression's number: the net learns it in that form.
+    `head` says. `scale` standardises a regression's number: the net learns it in that form, or `quantiles`
+    of it, a label each.
     """
     if is_keras(base_dir):
         return _prepare_keras(base_dir, labels, image_size, scratch, seed, problem, head or HeadSpec())
@@ -93,6 +95,7 @@ def prepare_network(
     # A base that lacks its dense layers can only be read past them.
     pooling = base.pooling if base.pooling != "own" else head.pooling
     spec = replace(spec, problem=problem, hidden=head.hidden, pooling=pooling, target=scale)
+    spec = replace(spec, quantiles=quantiles)
     torch.manual_seed(seed)
     if scratch:
         network = _build(spec)
@@ -105,7 +108,8 @@ def prepare_network(
         text = f"{learnt}; leave dataset.image_size empty."
         raise UserError("model:image-size", text)
     network.spec, network.scale = spec, scale
-    if any(getattr(base, name) != getattr(spec, name) for name in ("labels", "problem", "hidden", "pooling")):
+    same = ("labels", "problem", "hidden", "pooling", "quantiles")
+    if any(getattr(base, name) != getattr(spec, name) for name in same):
         replace_head(network, len(labels), seed)
     elif scale is not None:
         heads.unfold(network.net.get_submodule(network.head), scale)

@@ -33,8 +33,17 @@ def by_label(recipe: Recipe, targets: Tensor) -> Loss:
 
 
 def of_numbers(recipe: Recipe, default: str = "mse") -> Loss:
-    """The loss of numbers, in the units in which they are learned."""
+    """The loss of numbers, in the units in which they are learned; where the data set names quantiles of the
+    number, the output has a column for each."""
+    levels = quantile_levels(recipe)
+    if levels:
+        return make_loss("quantile", levels=levels)
     return make_loss(default if recipe.loss.kind == "auto" else recipe.loss.kind, delta=recipe.loss.delta)
+
+
+def quantile_levels(recipe: Recipe) -> tuple[float, ...]:
+    """What a number's net tells in place of the number, rising; empty where it tells the number itself."""
+    return getattr(recipe.dataset, "quantiles", None) or ()
 
 
 def class_weights(kind: str, targets: Tensor, classes: int) -> Tensor | None:

@@ -39,9 +39,13 @@ class ImageData(DatasetSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ScalarImageData(ImageData):
-    """Images and a number each; the numbers are learned standardised and told in their own units."""
+    """Images and a number each; the numbers are learned standardised and told in their own units.
+
+    `quantiles` of the number, 0.5 among them, are learned in place of the number itself, by the loss `auto`.
+    """
 
     label_column: str = text("target", 100)
+    quantiles: tuple[float, ...] | None = number(None, above=0.0, below=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,9 +30,15 @@ WITHOUT_HEAD = WITH_LORA
 OF_NUMBERS = ("image-regression", "tabular-regression", "time-series-forecasting", "recommendation")
 
 
+# Where a number may be told by quantiles of it; series have their own rules.
+BY_QUANTILES = ("image-regression", "tabular-regression")
+
+
 def problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """(field, sentence) for everything that contradicts itself."""
     yield from _loss_problems(recipe)
+    if recipe.task != "time-series-forecasting":
+        yield from _quantile_problems(recipe)
     yield from _strategy_problems(recipe)
     yield from _lora_problems(recipe)
     stopping = recipe.early_stopping
@@ -75,6 +81,20 @@ def _loss_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             "sampling balanced and loss.class_weights would correct rare classes twice; choose one of them."
         )
         yield "sampling", text
+
+
+def _quantile_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    levels = getattr(recipe.dataset, "quantiles", None)
+    if not levels:
+        return
+    if recipe.task not in BY_QUANTILES:
+        yield "dataset.quantiles", f"dataset.quantiles must be null for the task {recipe.task}."
+        return
+    if recipe.loss.kind != "auto":
+        yield "loss.kind", f"loss.kind must be auto with dataset.quantiles, got {recipe.loss.kind!r}."
+    if 0.5 not in levels:
+        text = "dataset.quantiles must have 0.5 among them: the median is what is measured."
+        yield "dataset.quantiles", text
 
 
 def _lora_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:

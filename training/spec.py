@@ -34,6 +34,7 @@ class ModelSpec:
 
     `hidden` and `pooling`: a head that is not the architecture's own, see `heads`. `target`: mean and
     deviation a regression learnt with, for people to read; the weights on disk give numbers in their unit.
+    `quantiles`: one for each output of a regression that tells several, rising; empty for the number itself.
     """
 
     architecture: str
@@ -49,6 +50,7 @@ class ModelSpec:
     hidden: int | None = None
     pooling: str = "own"
     target: Scale | None = None
+    quantiles: tuple[float, ...] = ()
 
     @property
     def geometry(self) -> Geometry:
@@ -99,6 +101,8 @@ def write_spec(model_dir: Path, spec: ModelSpec, num_features: int, head: str = 
         config["problem_type"] = spec.problem
     if spec.target is not None:
         config["target"] = {"mean": spec.target.mean, "std": spec.target.std}
+    if spec.quantiles:
+        config["quantiles"] = list(spec.quantiles)
     if spec.hidden is not None or spec.pooling != "own":
         config["head"] = {"name": head, "hidden": spec.hidden, "pooling": spec.pooling}
     side = {"height": spec.image_size, "width": spec.image_size}
@@ -152,12 +156,21 @@ def _build(flat: dict[str, Any]) -> ModelSpec:
         crop_pct=crop_pct,
         problem=problem if (problem := flat.get("problem_type")) in (NUMBER, TAGS) else CLASSES,
         target=_scale(flat.get("target")),
+        quantiles=_quantiles(flat.get("quantiles"), num_classes),
         **_head(flat.get("head")),
     )
 
 
 def _scale(found: Any) -> Scale | None:
     return Scale(float(found["mean"]), float(found["std"])) if isinstance(found, dict) else None
+
+
+def _quantiles(found: Any, outputs: int) -> tuple[float, ...]:
+    levels = tuple(float(level) for level in found or ())
+    rising = list(levels) == sorted(set(levels)) and all(0 < level < 1 for level in levels)
+    if levels and not (rising and 0.5 in levels and len(levels) == outputs):
+        raise _bad("its quantiles must rise between 0 and 1 through 0.5, one for each output")
+    return levels
 
 
 def _head(found: Any) -> dict[str, Any]:

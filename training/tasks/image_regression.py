@@ -22,7 +22,7 @@ from training.measures import regression
 from training.measures.checks import defined
 from training.measures.intervals import bootstrap
 from training.model import load_network
-from training.objectives import of_numbers
+from training.objectives import of_numbers, quantile_levels
 from training.predict import Predictor
 from training.recipe import Recipe
 from training.reporting import Reporter
@@ -46,30 +46,43 @@ class ImageRegression:
         values = run.split.values[run.rows]
         scale = scale_of(values, column)
         run.tell(f"{column} from {values.min():g} to {values.max():g}")
-        task = ScalarTask(scale, of_numbers(plan.recipe))
+        levels = quantile_levels(plan.recipe)
+        task = ScalarTask(scale, of_numbers(plan.recipe), levels)
+        labels = [f"{column}, quantile {level:g}" for level in levels] or [column]
 
         def targets(split: Numbers, rows: list[int]) -> Tensor:
             return torch.from_numpy((split.values[rows] - scale.mean) / scale.std).float()
 
-        return run.prepared(task, targets, [column], problem=NUMBER, scale=scale)
+        return run.prepared(task, targets, labels, problem=NUMBER, scale=scale, quantiles=levels)
 
     def evaluate(
         self, model_dir: Path, data_dir: Path, split: str, *, recipe: Recipe, reporter: Reporter
     ) -> Measured:
-        """R², or RMSE where the split's numbers are all equal, with its bootstrap interval."""
+        """R², or RMSE where the split's numbers are all equal, with its bootstrap interval.
+
+        Of a model that tells quantiles, the median counts; `pinball` and `coverage` judge all of them.
+        """
         network = load_network(model_dir, NUMBER)
         found = _read(data_dir, split, recipe)
-        told = outputs_on(network, found, reporter)[:, 0].double().numpy()
-        scores = scores_of(found.values, told)
+        outputs, levels = outputs_on(network, found, reporter).double().numpy(), network.spec.quantiles
+        told = outputs[:, point_of(levels)]
+        scores = {**scores_of(found.values, told), **quantile_scores(found.values, outputs, levels)}
         metric = "r2" if "r2" in scores else "rmse"
         reporter.check()
         interval = bootstrap(getattr(regression, metric), found.values, told, resamples=RESAMPLES)
         return Measured(len(found), metric, scores[metric], interval.lo, interval.hi, scores)
 
     def predict(self, model_dir: Path, given: str) -> dict[str, Any]:
-        """`{target, value}`, the value in the target's own unit."""
+        """`{target, value}`, the value in the target's own unit; of a model that tells quantiles the median,
+        and all of them by level, rising."""
         predictor = Predictor(model_dir, NUMBER)
-        return {"target": predictor.spec.labels[0], "value": float(predictor.outputs(Path(given))[0])}
+        outputs, levels = predictor.outputs(Path(given)), predictor.spec.quantiles
+        if not levels:
+            return {"target": predictor.spec.labels[0], "value": float(outputs[0])}
+        # Quantiles learned side by side may cross; sorted they are no worse (Chernozhukov et al. 2010).
+        rising = dict(zip(map(str, levels), outputs.sort().values.tolist(), strict=True))
+        target = predictor.spec.labels[0].rpartition(", quantile ")[0]
+        return {"target": target, "value": rising["0.5"], "quantiles": rising}
 
     def usage(self, repo: str, config: dict[str, Any]) -> str:
         """The published head gives numbers in their own unit: nothing is left to undo."""
@@ -79,6 +92,8 @@ class ImageRegression:
 class ScalarTask:
     """Outputs [B, 1] and targets [B] are standardised; measures are in the target's own unit.
 
+    With `quantiles` (rising, 0.5 among them) outputs are [B, quantiles], and the median is what is measured.
+
     `loss` counts while learning only: the loss that `measure` tells is always the mean squared error of the
     standardised numbers, so that validation losses of all recipes can be compared.
     """
@@ -86,8 +101,8 @@ class ScalarTask:
     metric = "rmse"
     higher_is_better = counts_hits = is_softmax = False
 
-    def __init__(self, scale: Scale, loss: Loss) -> None:
-        self.scale, self.loss = scale, loss
+    def __init__(self, scale: Scale, loss: Loss, quantiles: tuple[float, ...] = ()) -> None:
+        self.scale, self.loss, self.quantiles = scale, loss, quantiles
         self.labels: list[str] = []
 
     def step(self, learner: nn.Module, inputs: Tensor, targets: Tensor) -> StepResult:
@@ -95,13 +110,19 @@ class ScalarTask:
         return StepResult(self.loss(outputs, targets), outputs)
 
     def measure(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        """loss, rmse, mae, and r2 and spearman where they are defined."""
+        """loss, rmse, mae, and r2 and spearman where they are defined; pinball and coverage of quantiles."""
         outputs, targets = zip(*pairs, strict=True)
-        told, truth = torch.cat(outputs)[:, 0].double(), torch.cat(targets).double()
+        every, truth = torch.cat(outputs).double(), torch.cat(targets).double()
+        told = every[:, point_of(self.quantiles)]
         loss = float(F.mse_loss(told, truth))
         if not np.isfinite(loss):
             return {"loss": loss, "rmse": loss}
-        return {"loss": loss, **scores_of(self._in_units(truth), self._in_units(told))}
+        if not bool(every.isfinite().all()):
+            # Of the other quantiles the loss says nothing.
+            return {"loss": float("nan"), "rmse": float("nan")}
+        values = self._in_units(truth)
+        spread = quantile_scores(values, self._in_units(every), self.quantiles)
+        return {"loss": loss, **scores_of(values, self._in_units(told)), **spread}
 
     def _in_units(self, standardised: Tensor) -> NDArray[np.float64]:
         found: NDArray[np.float64] = standardised.numpy() * self.scale.std + self.scale.mean
@@ -123,6 +144,28 @@ def scale_of(values: NDArray[np.float64], column: str) -> Scale:
 def scores_of(truth: NDArray[np.float64], told: NDArray[np.float64]) -> dict[str, float]:
     """RMSE, MAE, R² and Spearman's correlation, without those that these rows leave undefined."""
     return defined({measure.__name__: measure(truth, told) for measure in MEASURES})
+
+
+def point_of(quantiles: tuple[float, ...]) -> int:
+    """Which output is the one number: the median, where there are quantiles."""
+    return quantiles.index(0.5) if quantiles else 0
+
+
+def quantile_scores(
+    truth: NDArray[np.float64], outputs: NDArray[np.float64], quantiles: tuple[float, ...]
+) -> dict[str, float]:
+    """Of outputs [n, quantiles]: the pinball loss, mean over the levels, and the share of the truth [n] that
+    the outermost two hold. Nothing where there are no quantiles."""
+    if not quantiles:
+        return {}
+    bounds = np.sort(outputs, axis=1).T
+    losses = [
+        regression.pinball_loss(truth, told, level) for level, told in zip(quantiles, bounds, strict=True)
+    ]
+    return {
+        "pinball": float(np.mean(losses)),
+        "coverage": regression.coverage(truth, bounds[0], bounds[-1]),
+    }
 
 
 def _read(data_dir: Path, name: str, recipe: Recipe) -> Numbers:

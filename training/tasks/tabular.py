@@ -12,7 +12,6 @@ from torch import Tensor
 from training import objectives
 from training.device import reproducible
 from training.errors import UserError
-from training.losses import make_loss
 from training.measures.intervals import bootstrap
 from training.recipe import Recipe
 from training.reporting import Reporter
@@ -91,7 +90,7 @@ class TabularRegression(TabularKind):
         data, splits = table_data(plan.recipe), Splits(plan, by_class=False)
         name, log = data.target_column, data.target_transform == "log"
         values = [read_numbers(table, name, log=log) for table in splits.both]
-        quantiles = _levels(plan.recipe)
+        quantiles = objectives.quantile_levels(plan.recipe)
         target: Target = NumberTarget.fit(name, values[0], data.target_transform, quantiles)
         if data.target_transform == "standardize" and values[0].min() > 0 and skewness(values[0]) > SKEWED:
             text = f"{name!r} is skewed to large values: dataset.target_transform log may learn it better."
@@ -101,7 +100,7 @@ class TabularRegression(TabularKind):
             assert isinstance(kept, NumberTarget)
             return [kept.to_learn(part) for part in values]
 
-        loss = make_loss("quantile", levels=quantiles) if quantiles else objectives.of_numbers(plan.recipe)
+        loss = objectives.of_numbers(plan.recipe)
         return prepare_table(plan, splits, target, learned, lambda kept: NumberTask(kept, loss))
 
     def evaluate(
@@ -160,17 +159,6 @@ class TabularClassification(TabularKind):
             outputs = model.outputs(table)
         place = {label: index for index, label in enumerate(labels)}
         return class_report(outputs, np.array([place[name] for name in names]), labels, len(target.classes))
-
-
-def _levels(recipe: Recipe) -> tuple[float, ...]:
-    quantiles = table_data(recipe).quantiles
-    if quantiles and recipe.loss.kind != "auto":
-        text = f"loss.kind must be auto with dataset.quantiles, got {recipe.loss.kind!r}."
-        raise UserError("recipe:quantiles", text)
-    if quantiles and 0.5 not in quantiles:
-        text = "dataset.quantiles must have 0.5 among them: the median is what is measured."
-        raise UserError("recipe:quantiles", text)
-    return quantiles or ()
 
 
 def _known_first(target: ClassTarget, found: list[str], split: str) -> list[str]:
