@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from training.origin import Origin, Pinned
-from training.recipe import Recipe
+from training.recipe import Recipe, StrategySpec
 from training.tasks import task_kind
 
 MAX_CARD_BYTES = 1024**2
@@ -107,12 +107,25 @@ def _introduction(origin: Origin, recipe: Recipe) -> str:
         how = f"{what}, trained from random weights on {data}: a baseline."
         how = how if base else how.replace(": a baseline", "")
     else:
-        part = {"head": "its head only", "full": "all of its layers", "lora": "by LoRA adapters"}.get(
-            recipe.strategy.kind, f"its head and last {recipe.strategy.stages} stage(s)"
-        )
-        how = f"{base}, fine-tuned on {data} ({part})."
+        how = f"{base}, fine-tuned on {data} ({_part(recipe.strategy)})."
     by = f"[a run on this hub]({origin.url})" if origin.url else "`python -m training finetune`"
     return f"{how} Made by {by}.\n"
+
+
+def _part(strategy: StrategySpec) -> str:
+    """What of the base learned, and under which head where that is not the usual linear layer."""
+    part = {
+        "head": "its head only",
+        "last-stages": f"its head and last {strategy.stages} stage(s)",
+        "gradual": "its head, then stage by stage below it",
+        "full": "all of its layers",
+        "lp-ft": "its head first, then all of its layers",
+        "lora": "by LoRA adapters",
+    }[strategy.kind]
+    pooled = "global average pooling" if strategy.head.pooling == "average" else ""
+    dense = f"a dense layer of {strategy.head.hidden:,} units" if strategy.head.hidden else ""
+    built = " and ".join(item for item in (pooled, dense) if item)
+    return f"{part}; before the last layer {built}" if built else part
 
 
 def _results(origin: Origin, recipe: Recipe, manifest: Mapping[str, Any]) -> str:

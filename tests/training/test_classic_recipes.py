@@ -16,6 +16,7 @@ from torch import nn
 from tests.house.sources import ROOT
 from tests.training.imageworld import write_numbers
 from tests.training.test_heads import without_top
+from tests.training.text.world import write_encoder, write_reviews
 from tests.training.world import SIZE, Listener, picture, write_base
 from training.finetune import FinetuneResult, finetune
 from training.recipe import MAX_TEXT_BYTES, Recipe, dump_recipe, parse_recipe
@@ -66,6 +67,18 @@ def test_they_say_what_the_articles_say(
     assert (found.schedule, found.warmup_fraction, found.momentum) == ("constant", 0, 0.9)
     assert recipe.base_model is not None
     assert recipe.base_model.repo.startswith(f"timm/{name.split('-')[0]}.")
+
+
+def test_the_bert_recipe_says_what_the_article_says() -> None:
+    recipe = shipped("bert-new-layer")
+    found = recipe.optim
+    assert (recipe.task, recipe.strategy.kind) == ("text-classification", "full")
+    assert (found.name, found.lr, found.batch_size, found.epochs) == ("adamw", 5e-5, 16, 3)
+    assert (found.schedule, found.warmup_fraction, found.weight_decay) == ("linear", 0.1, 0.01)
+
+
+def test_there_are_six() -> None:
+    assert len(list((RECIPES / "classic").glob("*.yaml"))) == 6
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +182,23 @@ def test_a_vgg16_with_pooling_and_a_dense_layer(
     answers = task_kind(given.task).predict(result.model_dir, str(ten / "train" / TEN[0] / "0.png"))
     assert sum(answer["score"] for answer in answers) == pytest.approx(1)
     assert sum(item.numel() for item in net.parameters()) < 16_000_000
+
+
+def test_an_encoder_with_a_new_classification_layer(tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    given, base = shipped("bert-new-layer"), write_encoder(tmp_path / "base")
+    data = write_reviews(tmp_path / "data")
+    tiny = dataclasses.replace(
+        given,
+        dataset=dataclasses.replace(given.dataset, validation_split="test", max_tokens=40),
+        optim=dataclasses.replace(given.optim, epochs=1),
+    )
+    result = finetune(tiny, base_dir=base, data_dir=data, work_dir=tmp_path / "work", reporter=Listener())
+    net = AutoModelForSequenceClassification.from_pretrained(result.model_dir)
+    assert net.config.id2label == {0: "bad", 1: "good"}
+    before = load_weights(base / "model.safetensors")
+    moved = {name: item for name, item in net.base_model.state_dict().items() if name in before}
+    assert any(not torch.equal(item, before[name]) for name, item in moved.items())
+    # Three steps of AdamW at 5e-5 at most: nothing goes further than the rate allows.
+    assert max(float((item - before[name]).abs().max()) for name, item in moved.items()) < 2e-4

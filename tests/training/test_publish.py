@@ -87,6 +87,25 @@ def written(folders: dict[str, Path], **parts: Any) -> Path:
     return write_result(folders["folder"], **chosen, **{k: v for k, v in folders.items() if k != "folder"})
 
 
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ({"kind": "head"}, "(its head only)"),
+        (
+            {"kind": "head", "head": {"hidden": 1024, "pooling": "average"}},
+            "(its head only; before the last layer global average pooling and a dense layer of 1,024 units)",
+        ),
+        ({"kind": "last-stages", "stages": 2}, "(its head and last 2 stage(s))"),
+        ({"kind": "gradual"}, "(its head, then stage by stage below it)"),
+        ({"kind": "full"}, "(all of its layers)"),
+        ({"kind": "lp-ft"}, "(its head first, then all of its layers)"),
+    ],
+)
+def test_the_card_says_what_learned(folders: dict[str, Path], strategy: dict[str, object], said: str) -> None:
+    card = (written(folders, recipe=make_recipe(strategy=strategy)) / "README.md").read_text()
+    assert said in card
+
+
 def test_the_folder_is_complete_and_nothing_else(folders: dict[str, Path]) -> None:
     folder = written(folders)
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
