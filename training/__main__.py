@@ -12,9 +12,10 @@ import os
 import sys
 from pathlib import Path
 
-from training.errors import Canceled, EngineError, Interrupted, UserError
+from training.errors import Canceled, EngineError, Interrupted, ToldElsewhere, UserError
+from training.launch import MODES, require_alone, together
 from training.recipe import MAX_TEXT_BYTES, Recipe, RecipeError, dump_recipe, parse_recipe
-from training.reporting import ConsoleReporter, JsonlReporter, TeeReporter
+from training.reporting import ConsoleReporter, JsonlReporter, Reporter, SilentReporter, TeeReporter
 
 DELEGATED = ("worker", "demo")
 COLUMN_OPTIONS = ("image_column", "label_column", "text_column", "target_column")
@@ -29,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _delegate(given[0], given[1:])
     options = _parser().parse_args(given)
     try:
+        if options.run is not _finetune:
+            require_alone(given[0])
         return int(options.run(options))
     except RecipeError as error:
         for problem in error.problems:
@@ -37,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(error.message, file=sys.stderr)
         return 2
+    except ToldElsewhere:
+        return 1
     except (EngineError, Canceled, Interrupted) as error:
         print(error.message, file=sys.stderr)
         return 1
@@ -62,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("recipe", type=Path)
     command.add_argument("--out", type=Path, required=True, help="directory; run again to go on after a stop")
     command.add_argument("--publish", metavar="NAMESPACE/NAME", help="commit the result to this model repo")
+    command.add_argument(
+        "--parallel",
+        choices=MODES,
+        default="auto",
+        help="with torchrun: whole copies, or a language model in parts",
+    )
     command.set_defaults(run=_finetune)
 
     command = commands.add_parser("study", help="search and repeat a recipe, as its study section says")
@@ -106,12 +117,16 @@ def _read_recipe(path: Path) -> Recipe:
 def _finetune(options: argparse.Namespace) -> int:
     from training.local import run_here
 
-    reporter = TeeReporter(ConsoleReporter(), JsonlReporter(options.out / "log.jsonl"))
-    recipe = _read_recipe(options.recipe)
-    summary = run_here(
-        recipe, near=options.recipe.parent, out=options.out, target=options.publish, reporter=reporter
-    )
-    print(json.dumps({key: value for key, value in summary.items() if key != "history"}, indent=2))
+    with together(options.parallel) as leads:
+        reporter: Reporter = SilentReporter()
+        if leads:
+            reporter = TeeReporter(ConsoleReporter(), JsonlReporter(options.out / "log.jsonl"))
+        recipe = _read_recipe(options.recipe)
+        summary = run_here(
+            recipe, near=options.recipe.parent, out=options.out, target=options.publish, reporter=reporter
+        )
+    if leads:
+        print(json.dumps({key: value for key, value in summary.items() if key != "history"}, indent=2))
     return 0
 
 

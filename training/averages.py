@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from training.sharding import fill
+
 PREFIX = "ema."
 
 
@@ -51,7 +53,7 @@ class Average:
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take `state` back out of a checkpoint's tensors. Raises KeyError if one is missing."""
         for name, tensor in self.mean.items():
-            tensor.copy_(tensors[PREFIX + name])
+            fill(tensor, tensors[PREFIX + name])
 
     @torch.no_grad()
     def _swap(self) -> None:

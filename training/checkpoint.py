@@ -12,7 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from training import sharding
+
 FORMAT = "1"
+# Tensors by name, and what else a run has to remember.
+Loaded = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -36,7 +40,7 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], state: dict[str, Any
         raise
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def load_checkpoint(path: Path) -> Loaded | None:
     """Tensors and state, or None where there is no whole checkpoint."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -68,6 +72,6 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor
             _, index, name = key.split(".", 2)
             parameter = parameters[int(index)].detach()
             if tensor.shape == parameter.shape:
-                tensor = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
+                tensor = sharding.fill(torch.empty_like(parameter, dtype=tensor.dtype), tensor)
             state.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

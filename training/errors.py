@@ -32,3 +32,10 @@ class Interrupted(TrainingError):
 
     def __init__(self, message: str = "The worker was told to stop.") -> None:
         super().__init__("run:interrupted", message)
+
+
+class ToldElsewhere(TrainingError):
+    """Another process of this run failed first and has told why; this one ends without a word."""
+
+    def __init__(self) -> None:
+        super().__init__("run:told-elsewhere", "Another process of this run failed.")

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from training.distributed import world
 from training.inference import native_precision
 
 log = logging.getLogger(__name__)
@@ -79,8 +80,14 @@ def cached_features(
     """The table of `key`, float32 [n, d]: read from `directory`, or computed and kept there.
 
     A file that is short, altered, or of another key is computed again. `directory` stays below `max_bytes`;
-    tables not used for longest go first. A full or read-only disk costs only the reuse: it is logged.
+    tables not used for longest go first. A full or read-only disk costs only the reuse: it is logged. Of
+    several processes the first one computes, and the others read.
     """
+    with world().leader_first():
+        return _cached(key, directory, compute, max_bytes)
+
+
+def _cached(key: FeatureKey, directory: Path, compute: Callable[[], Tensor], max_bytes: int) -> Tensor:
     path = directory / f"{key.digest()}{SUFFIX}"
     table = _read(path, key)
     if table is not None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training import phases, stopping
+from training import phases, sharding, stopping
 from training.allocator import keep_freed_memory
 from training.device import describe, pick_device, reproducible
+from training.distributed import world
 from training.errors import UserError
 from training.loop import Run
 from training.recipe import Recipe
@@ -57,10 +58,16 @@ def finetune(
 
     Called again with the same recipe and files it resumes from the last checkpoint and ends with the weights
     the uninterrupted run would have had. `cache_dir` keeps frozen features for later runs (default: in
-    `work_dir`). `on_epoch`: see `Plan`. Raises `UserError`, and what `reporter.check` raises: `Canceled`, or
-    `Interrupted` once a checkpoint is written.
+    `work_dir`). `on_epoch`: see `Plan`. Among several processes (see `distributed.joined`) all call this, and
+    only the first one writes to `work_dir`. Raises `UserError`, and what `reporter.check` raises: `Canceled`,
+    or `Interrupted` once a checkpoint is written.
     """
-    began = time.monotonic()
+    began, together = time.monotonic(), world()
+    sharding.require_possible(recipe, together)
+    cache, model_dir = cache_dir or work_dir / "features", work_dir / "model"
+    if not together.leads:
+        # What lies in the run's own place is written by the first process alone.
+        work_dir = work_dir / SCRATCH / f"process-{together.rank}"
     work_dir.mkdir(parents=True, exist_ok=True)
     device = pick_device()
     keep_freed_memory()
@@ -68,7 +75,8 @@ def finetune(
         with reproducible(recipe.seed, recipe.deterministic):
             reporter.stage("data")
             reporter.log(describe(device))
-            cache = cache_dir or work_dir / "features"
+            if together.size > 1:
+                reporter.log(f"{together.size} processes learn as one.")
             plan = Plan(recipe, base_dir, data_dir, work_dir, cache, device, reporter, on_epoch)
             prepared, metrics, history = _learn(plan, (report_seconds, checkpoint_seconds))
     except torch.OutOfMemoryError:
@@ -77,8 +85,9 @@ def finetune(
     finally:
         shutil.rmtree(work_dir / SCRATCH, ignore_errors=True)
     reporter.stage("save")
-    model_dir = work_dir / "model"
-    prepared.save(model_dir)
+    sharding.unshard(prepared.network.net)
+    if together.leads:
+        prepared.save(model_dir)
     return FinetuneResult(model_dir, metrics, history, prepared.task.labels, time.monotonic() - began)
 
 

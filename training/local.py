@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from training.distributed import world
 from training.errors import EngineError, UserError
 from training.finetune import FinetuneResult, finetune
 from training.origin import OID_LENGTH, LocalOrigin, Pinned
@@ -28,14 +29,18 @@ def run_here(
     """Carry out `recipe`; model, card and `run.json` lie in `out/model` then, a summary in `out/result.json`.
 
     `near`: where relative paths of the recipe start. `target`: the model repo to publish to. Raises what
-    `finetune` raises, and `UserError` for repos that cannot be read or written.
+    `finetune` raises, and `UserError` for repos that cannot be read or written. Of several processes the
+    first one does all that comes after learning; what the others return is empty.
     """
-    began, resources = time.monotonic(), Resources()
-    place = Target(target) if target else None
+    began, resources, leads = time.monotonic(), Resources(), world().leads
+    place = Target(target) if target and leads else None
     base, data = recipe.base_model, recipe.dataset
-    base_dir = resolve_source(base.repo, "model", revision=base.revision, near=near) if base else None
-    data_dir = resolve_source(data.repo, "dataset", revision=data.revision, near=near)
+    with world().leader_first():
+        base_dir = resolve_source(base.repo, "model", revision=base.revision, near=near) if base else None
+        data_dir = resolve_source(data.repo, "dataset", revision=data.revision, near=near)
     result = finetune(recipe, base_dir=base_dir, data_dir=data_dir, work_dir=out, reporter=reporter)
+    if not leads:
+        return {}
     evaluation = _measure(recipe, result.model_dir, near, reporter) if recipe.benchmark else None
     outcome = Outcome(
         labels=result.labels,

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training import checkpoint, learning, stopping, unfreezing
+from training import checkpoint, learning, sharding, stopping, unfreezing
 from training.averages import Average
 from training.batches import Batches, epoch_order
 from training.diagnosis import diverged
+from training.distributed import world
 from training.equip import equip
-from training.errors import Interrupted
+from training.errors import Interrupted, UserError
 from training.headstep import HeadStep
 from training.meter import Meter
 from training.optim import lr_factor, make_optimizer, momentum_at, parameter_groups, set_lr
@@ -63,7 +64,9 @@ class Run:
         report_seconds: float,
         checkpoint_seconds: float,
     ) -> None:
+        self.world = world()
         prepared = equip(prepared, recipe)
+        self.sharded = sharding.shard(prepared.network, prepared.device)
         self.recipe, self.prepared, self.path, self.reporter = recipe, prepared, path, reporter
         self.report_seconds, self.checkpoint_seconds = report_seconds, checkpoint_seconds
         optim = recipe.optim
@@ -92,6 +95,7 @@ class Run:
         self.validator = Validator(prepared, reporter)
         self.progress = Progress()
         self.meter = Meter()
+        self._require_alike()
         self.saved_at, self.save_cost = time.monotonic(), 0.0
 
     def train(self) -> tuple[dict[str, float], list[dict[str, float]]]:
@@ -120,9 +124,14 @@ class Run:
                 self._end_epoch(epoch)
             elif self.meter.age() >= self.report_seconds:
                 self.reporter.report(progress.step, self.total_steps, self._train_metrics())
-            pause = max(self.checkpoint_seconds, CHECKPOINT_SHARE * self.save_cost)
-            if time.monotonic() - self.saved_at >= pause:
+            if self._save_is_due():
                 self.save()
+
+    def _save_is_due(self) -> bool:
+        pause = max(self.checkpoint_seconds, CHECKPOINT_SHARE * self.save_cost)
+        due = time.monotonic() - self.saved_at >= pause
+        # Parts of a sharded net are put together by all processes, when the first one's clock says so.
+        return bool(self.world.told(due)) if self.sharded else due
 
     def _order(self, epoch: int) -> Tensor:
         """The rows of this epoch in the order in which they are learned from."""
@@ -175,7 +184,7 @@ class Run:
         if value > (-math.inf if progress.best is None else progress.best + rule.min_delta):
             progress.best, progress.best_epoch = value, epoch
             if rule.patience:
-                self.best = {key: item.detach().cpu().clone() for key, item in self.learning.items()}
+                self.best = {key: sharding.whole(item) for key, item in self.learning.items()}
         elif rule.patience and epoch - progress.best_epoch >= rule.patience:
             progress.stopped = True
             self.reporter.log(f"Stopping: no better {name} since epoch {progress.best_epoch + 1}.")
@@ -219,7 +228,7 @@ class Run:
         kept = self.best or (self.average.mean if self.average is not None else {})
         with torch.no_grad():
             for name, tensor in kept.items():
-                self.learning[name].copy_(tensor)
+                sharding.fill(self.learning[name], tensor)
         if self.best:
             row = history[self.progress.best_epoch]
         return {name: value for name, value in row.items() if name.startswith("val/")}
@@ -245,7 +254,7 @@ class Run:
 
     def _check(self) -> None:
         try:
-            self.reporter.check()
+            self.world.check(self.reporter.check)
         except Interrupted:
             self.save()
             raise
@@ -262,6 +271,10 @@ class Run:
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors |= checkpoint.pack_optimizer(self.optimizer)
         tensors |= self.average.state() if self.average is not None else {}
+        if self.sharded:
+            tensors = {name: sharding.whole(tensor) for name, tensor in tensors.items()}
+        if not self.world.leads:
+            return
         state = {"of": self._fingerprint(), "progress": vars(self.progress), "meter": self.meter.state()}
         began = time.monotonic()
         checkpoint.save_checkpoint(self.path, tensors, state)
@@ -269,7 +282,7 @@ class Run:
         self.save_cost = self.saved_at - began
 
     def _resume(self) -> None:
-        loaded = checkpoint.load_checkpoint(self.path)
+        loaded = self._loaded()
         if loaded is None:
             return
         tensors, state = loaded
@@ -278,7 +291,7 @@ class Run:
             return
         with torch.no_grad():
             for name, tensor in self.learning.items():
-                tensor.copy_(tensors[f"net.{name}"])
+                sharding.fill(tensor, tensors[f"net.{name}"])
         self.best = {key[5:]: item for key, item in tensors.items() if key.startswith("best.")}
         checkpoint.unpack_optimizer(self.optimizer, tensors)
         if self.average is not None:
@@ -287,6 +300,25 @@ class Run:
         self.stepper.micro.size = self.progress.micro_batch or self.recipe.optim.batch_size
         self.meter.restore(state["meter"])
         self.reporter.log(f"Resuming after step {self.progress.step} of {self.total_steps}.")
+
+    def _loaded(self) -> checkpoint.Loaded | None:
+        """What the first process finds, in all of them."""
+        tensors, state = (checkpoint.load_checkpoint(self.path) if self.world.leads else None) or (None, None)
+        tensors, state = self.world.given(tensors), self.world.told(state)
+        return None if tensors is None else (tensors, state)
+
+    def _require_alike(self) -> None:
+        """All processes begin with the same rows and, whatever drew them, the same weights."""
+        if self.world.size == 1:
+            return
+        mine = self._fingerprint()
+        if self.world.any(mine != self.world.told(mine)):
+            text = (
+                "The processes of this run do not read the same data or base model; give all the same files."
+            )
+            raise UserError("run:not-alike", text)
+        if not self.sharded:
+            self.world.make_alike(list(self.learning.values()))
 
     def _fingerprint(self) -> str:
         """Recipe, data and network in one hash: a checkpoint fits only the run that wrote it."""

@@ -9,15 +9,16 @@ from torch import Tensor, nn
 
 from training.anchors import Anchor
 from training.device import step_seed, train_dtype
+from training.distributed import world
 from training.errors import UserError
 from training.microbatches import MicroBatches
 from training.recipe import Recipe
 from training.reporting import Reporter
+from training.sharding import is_sharded
+from training.sharing import Sums, Union
 from training.tasks.base import Prepared
 
 ALLOCATION = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "can't allocate memory")
-# Sum of losses, of hits, and of what they are the means of.
-Sums = tuple[Tensor, Tensor, int | Tensor]
 
 
 class Stepper:
@@ -29,11 +30,15 @@ class Stepper:
         self.recipe, self.prepared = recipe, prepared
         self.optimizer, self.reporter = optimizer, reporter
         self.parameters = [item for group in optimizer.param_groups for item in group["params"]]
-        self.micro = MicroBatches(recipe.optim.batch_size, prepared.network.net)
+        net = prepared.network.net
+        self.micro = MicroBatches(recipe.optim.batch_size, net)
+        self.union = Union(world(), net, self.parameters, sharded=is_sharded(net))
         self.anchor = _anchor(recipe, prepared)
 
-    def step(self, rows: Tensor, number: int) -> Sums:
+    def step(self, rows: Tensor, number: int) -> tuple[Tensor, Tensor, int | Tensor]:
         """One update from the rows of step `number`; where memory runs out, anew with half the micro-batch.
+
+        Returns the sum of losses, of hits, and of what they are the means of.
 
         What batch statistics took in before memory ran out stays in them. Raises `UserError` where not even
         the smallest micro-batch fits.
@@ -41,53 +46,59 @@ class Stepper:
         sums = None
         while sums is None:
             # Outside of the handler: inside it, the error's own traceback would hold the memory.
-            sums = self._attempt(rows, number)
+            sums = self.union.complete(self._attempt(rows, number))
             if sums is None:
                 self._halve()
+        if sums.weighted:
+            self._divide_gradients(sums.count)
         if self.recipe.optim.grad_clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.recipe.optim.grad_clip)
         if self.anchor is not None:
             self.anchor.pull(self.optimizer.param_groups)
         self.optimizer.step()
-        return sums
+        return sums.loss, sums.hits, sums.count
 
     def _attempt(self, rows: Tensor, number: int) -> Sums | None:
-        """Gradients of the mean loss over `rows`; None where memory ran out."""
+        """This process's part of the gradients of the mean loss over `rows`; None where memory ran out."""
         try:
             return self._gradients(rows, step_seed(self.recipe.seed, number))
         except RuntimeError as error:
             if not short_of_memory(error):
                 raise
+            if self.union.sharded:
+                # The others wait for this one's part of the weights: there is no way back for them.
+                raise out_of_memory(self.micro.size) from None
             return None
 
     def _gradients(self, rows: Tensor, seed: int) -> Sums:
-        prepared = self.prepared
-        # Dropout draws from the global generator: seeding it by step is what makes resuming exact.
-        torch.manual_seed(seed)
+        prepared, pieces = self.prepared, self.union.pieces(self.micro, rows, seed)
         self.optimizer.zero_grad(set_to_none=True)
         zero = torch.zeros((), device=prepared.device)
-        loss_sum, correct, weight = zero.clone(), zero.clone(), None
-        for index, micro in enumerate(self.micro.split(rows)):
-            inputs, targets = prepared.train.take(micro, prepared.device, seed + index)
+        sums = Sums(zero.clone(), zero.clone(), 0, busy=bool(pieces))
+        for piece in pieces:
+            # Dropout draws from the global generator: seeding it by step and micro-batch is what makes
+            # resuming exact, and one process like several.
+            torch.manual_seed(piece.seed)
+            inputs, targets = prepared.train.take(piece.rows, prepared.device, piece.seed)
             with self._autocast():
                 result = prepared.task.step(prepared.learner, inputs, targets)
-            share: Any = len(micro) / len(rows)
+            count: Any = len(piece.rows)
             if result.weight is not None:
                 # How much there is in all is known at the end only; the gradients are divided then.
-                share = result.weight
-                weight = share if weight is None else weight + share
-            (result.loss * share).backward()
-            loss_sum += result.loss.detach() * (len(micro) if result.weight is None else result.weight)
-            if result.correct is not None:
-                correct += result.correct
-        if weight is not None:
-            self._divide_gradients(weight)
-        return loss_sum, correct, len(rows) if weight is None else weight
+                count, sums.weighted = result.weight, True
+            share = count if sums.weighted else count / len(rows)
+            (result.loss * (share if piece.counts else 0)).backward()
+            if piece.counts:
+                sums.loss += result.loss.detach() * count
+                sums.count += count
+                if result.correct is not None:
+                    sums.hits += result.correct
+        return sums
 
-    def _divide_gradients(self, weight: Tensor) -> None:
+    def _divide_gradients(self, weight: int | Tensor) -> None:
         gradients = [item.grad for item in self.parameters if item.grad is not None]
         if gradients:
-            torch._foreach_div_(gradients, float(weight.clamp(min=1)))
+            torch._foreach_div_(gradients, max(1.0, float(weight)))
 
     def _autocast(self) -> torch.autocast:
         device, dtype = self.prepared.device, train_dtype(self.prepared.device)

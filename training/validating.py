@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from training import sharding
+from training.distributed import world
 from training.reporting import Reporter
 from training.stepping import out_of_memory, release_memory, short_of_memory
 from training.tasks.base import Examples, Prepared
@@ -20,9 +22,19 @@ class Validator:
     def __init__(self, prepared: Prepared, reporter: Reporter) -> None:
         self.prepared, self.reporter = prepared, reporter
         self.size = prepared.eval_batch
+        self.sharded = sharding.is_sharded(prepared.network.net)
 
     def measure(self, rows: Examples) -> dict[str, float]:
-        """The task's measures; leaves the learner in eval mode. Raises `UserError` where not one row fits."""
+        """The task's measures; leaves the learner in eval mode. Raises `UserError` where not one row fits.
+
+        Of several processes the first one measures and tells the others, so that all decide alike. Where the
+        net is in parts every process runs it: each holds what the others need.
+        """
+        together = world()
+        found = self._measure(rows) if together.leads or self.sharded else {}
+        return dict(together.told({name: float(value) for name, value in found.items()}))
+
+    def _measure(self, rows: Examples) -> dict[str, float]:
         prepared = self.prepared
         while True:
             try:
@@ -30,8 +42,8 @@ class Validator:
             except RuntimeError as error:
                 if not short_of_memory(error):
                     raise
-                if self.size == 1:
-                    raise out_of_memory(1) from None
+                if self.size == 1 or self.sharded:
+                    raise out_of_memory(self.size) from None
             # Outside of the handler: inside it, the error's own traceback would hold the memory.
             self.size //= 2
             release_memory()

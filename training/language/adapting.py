@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from training import learning
+from training import learning, sharding
 from training.errors import UserError
 from training.language.causal import CAUSAL, Family, load_causal, new_causal, quiet, save_whole, stages
 from training.language.lora import Adapter, add_lora, merged, save_adapter
@@ -28,6 +28,8 @@ MIB = 2**20
 class LanguageParts(learning.Network):
     """Adapters sit inside frozen layers: dropout and recomputed activations need all of them in train mode,
     and no layer of these nets keeps statistics that could move."""
+
+    to_be_sharded: bool = False
 
     def set_learning_mode(self) -> None:
         self.net.train()
@@ -77,7 +79,10 @@ def adapt(plan: Plan, net: Any, tokenizer: Any, family: Family = CAUSAL) -> Adap
     else:
         parts = LanguageParts(net, "", stages(net))
         chosen = [stage for stage in learning.freeze(parts, strategy) if stage]
-    net.to(plan.device)
+    # A net that is too large for one GPU goes there in parts, once the loop begins.
+    parts.to_be_sharded = sharding.wanted(plan.recipe, net, plan.device)
+    if not parts.to_be_sharded:
+        net.to(plan.device)
     few = sum(item.numel() for item in net.parameters() if item.requires_grad)
     plan.reporter.log(f"{few:,} parameters learn")
 

@@ -39,7 +39,7 @@ class TextGeneration:
         run = prepare_run(plan)
         return Prepared(
             network=run.adapted.parts,
-            learner=Scored(run.adapted.parts.net, plan.recipe.optim.label_smoothing).to(plan.device),
+            learner=Scored(run.adapted.parts.net, plan.recipe.optim.label_smoothing),
             stages=run.adapted.stages,
             task=AnswerTask(),
             train=run.train,

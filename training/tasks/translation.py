@@ -36,7 +36,7 @@ class Translation:
         net = adapted.parts.net
         return Prepared(
             network=adapted.parts,
-            learner=ScoredPairs(net, plan.recipe.optim.label_smoothing).to(plan.device),
+            learner=ScoredPairs(net, plan.recipe.optim.label_smoothing),
             stages=adapted.stages,
             task=AnswerTask(),
             train=train,
