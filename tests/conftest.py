@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-import training  # noqa: F401 (before torch is loaded: it tells torch's threads not to spin on shared cores)
+import tests.steady  # noqa: F401 (before torch is loaded)
 from tests.live import LiveHub, make_hub
 
 if TYPE_CHECKING:
     from accounts.models import User
-
-# How fast a busy machine draws examples is no property of the code, and a run must be repeatable; a long
-# run, asked for by TUNEYARD_EXAMPLES, is there to see others.
-settings.register_profile(
-    "tuneyard",
-    deadline=None,
-    derandomize="TUNEYARD_EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("tuneyard")
 
 
 @pytest.fixture(scope="session")
