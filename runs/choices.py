@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,34 +15,15 @@ from accounts.actor import Actor
 from models_app.models import Benchmark, Repo
 from runs.flavors import FLAVORS, Flavor
 from runs.models import Worker
+from runs.plans import Plan
+from training import remedies
+from training.measured import metrics_of
 
-TASK = "image-classification"
+# Tasks that need pictures and classes; the index tells which data sets hold them.
+OF_CLASSES_OF_IMAGES = "image-classification"
 MAX_OFFERED = 200
 # Small pictures gain from being enlarged; beyond the usual size of pretraining they only cost.
 SMALLEST_SIZE, USUAL_SIZE = 64, 224
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Numbers for one strategy, chosen so that a few thousand images take about a minute on two CPU cores.
-
-    Measured on MNIST-5k with MobileNetV2: head 20 epochs at 96 px, 14 s of processor time, 96 % of the
-    validation part; last stage 5 epochs at 64 px, 30 s, 94 %; everything 1 epoch at 64 px, 24 s, 95 %.
-    """
-
-    epochs: int
-    lr: float
-    lr_decay: float
-    weight_decay: float
-    enlarge: int
-
-
-PLANS = {
-    # Each image passes once, so a larger one is affordable.
-    "head": Plan(epochs=20, lr=3e-3, lr_decay=1.0, weight_decay=0.0, enlarge=3),
-    "last-stages": Plan(epochs=5, lr=1e-3, lr_decay=0.7, weight_decay=1e-4, enlarge=2),
-    "full": Plan(epochs=2, lr=1e-3, lr_decay=0.8, weight_decay=1e-4, enlarge=2),
-}
 
 
 @dataclass(frozen=True)
@@ -69,28 +51,42 @@ class DatasetFacts:
         rounded = -(-self.image_size * plan.enlarge // 32) * 32
         return max(SMALLEST_SIZE, min(USUAL_SIZE, rounded))
 
-    @property
-    def title(self) -> str:
+    def title(self, task: str) -> str:
+        """The data set in a list of choices, with what is known of its size."""
         rows, parts = self.splits.get(self.train_split), [self.repo.repo_id]
         if rows:
-            parts.append(f"{rows:,} images")
-        if self.classes:
+            parts.append(f"{rows:,} {'images' if task in remedies.OF_IMAGES else 'rows'}")
+        if self.classes and "classification" in task:
             parts.append(f"{self.classes} classes")
         return " · ".join(parts)
 
 
-def datasets_for(actor: Actor) -> list[Repo]:
-    """Data sets image classification can use, the actor's own first."""
-    usable = (
-        Q(card__pipeline_tag=TASK)
-        | Q(tag_rows__kind="task_categories", tag_rows__value=TASK)
-        | Q(card__preview__classes__isnull=False)
+def datasets_for(actor: Actor, task: str) -> list[Repo]:
+    """Data sets to learn the task from: those whose card names it first, of these the actor's own.
+
+    Classes of images can be seen from outside; for other tasks the rest of the hub is offered as well.
+    """
+    named = Q(card__pipeline_tag=task) | Q(
+        tag_rows__kind="task_categories", tag_rows__value__in=_names_of(task)
     )
-    seen = Repo.objects.visible_to(actor).datasets().filter(usable, disabled_at=None).distinct()
+    seen = Repo.objects.visible_to(actor).datasets().filter(disabled_at=None)
+    if task == OF_CLASSES_OF_IMAGES:
+        seen = seen.filter(named | Q(card__preview__classes__isnull=False)).distinct()
+        fitting: set[int] = set()
+    else:
+        fitting = set(seen.filter(named).values_list("pk", flat=True)[:MAX_OFFERED])
     rows = seen.select_related("namespace", "card").defer("card__html", "card__siblings", "card__search_text")
+    newest = list(rows.order_by("-last_modified", "-pk")[:MAX_OFFERED])
+    left_out = fitting - {repo.pk for repo in newest}
+    newest += rows.filter(pk__in=left_out)
     mine = actor.namespace_levels
-    newest = rows.order_by("-last_modified", "-pk")[:MAX_OFFERED]
-    return sorted(newest, key=lambda repo: repo.namespace_id not in mine)
+    return sorted(newest, key=lambda repo: (repo.pk not in fitting, repo.namespace_id not in mine))
+
+
+def _names_of(task: str) -> tuple[str, ...]:
+    """The task in the words of cards, which know fewer tasks than recipes do."""
+    others = {"image-multilabel": "image-classification", "semantic-segmentation": "image-segmentation"}
+    return (task, others[task]) if task in others else (task,)
 
 
 def facts_of(repo: Repo) -> DatasetFacts:
@@ -126,20 +122,27 @@ class BenchmarkChoice:
         return f"{self.repo_id}#{self.task_id}"
 
 
-def benchmarks_for(actor: Actor) -> list[BenchmarkChoice]:
-    """Every task that an image classifier can be measured on."""
+def benchmarks_for(actor: Actor, task: str) -> list[BenchmarkChoice]:
+    """Every board on which a run of this task can be measured."""
     rows = Benchmark.objects.filter(repo__in=Repo.objects.visible_to(actor)).select_related("repo__namespace")
     return [
         BenchmarkChoice(
             row.repo.repo_id,
-            task["id"],
-            task.get("split", "test"),
-            f"{row.name or row.repo.repo_id} · {task['id']}",
+            board["id"],
+            board.get("split", "test"),
+            f"{row.name or row.repo.repo_id} · {board['id']}",
         )
         for row in rows.order_by("name", "pk")[:MAX_OFFERED]
-        for task in row.tasks
-        if task.get("pipeline_tag") in ("", None, TASK)
+        for board in row.tasks
+        if board_fits(board, task)
     ]
+
+
+def board_fits(board: Mapping[str, Any], task: str) -> bool:
+    """Whether a run of the task can be ranked there: by what the board says it is for, and by its metric."""
+    named, known = board.get("pipeline_tag"), metrics_of(task)
+    is_meant = named in ("", None, *_names_of(task))
+    return is_meant and (not known or str(board.get("metric") or "accuracy") in known)
 
 
 def own_benchmark(facts: DatasetFacts, offered: list[BenchmarkChoice]) -> BenchmarkChoice | None:

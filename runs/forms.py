@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
+import yaml
 from django import forms
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
-from models_app.access import Refusal
-from models_app.actions.repos import check_repo_name
+from models_app.fitting import tasks_for
 from models_app.models import Repo
 from models_app.views.support import writable_namespaces
 from runs.choices import (
-    PLANS,
     DatasetFacts,
     benchmarks_for,
     datasets_for,
     facts_of,
-    flavors_served,
     free_name,
     own_benchmark,
 )
-from runs.flavors import DEFAULT_FLAVOR
-from training.recipe import Problem, Recipe, RecipeError, parse_recipe
+from runs.fields import data_fields, is_first, read_number
+from runs.pasting import TargetForm
+from runs.plans import STRATEGY_NAMES, has_labels, plans_for, strategy_words, task_title
+from training.recipe import TASK_DATA, Problem, RecipeError, parse_recipe
+from training.remedies import OF_IMAGES
 
-# Form field → the recipe's field. Numbers travel as text, so that the recipe's own words reach the person.
+# Form field → the recipe's field, for what every task has. Numbers travel as text, so that the recipe's own
+# words reach the person.
 RECIPE_FIELDS = {
+    "task": "task",
     "init": "init",
     "strategy": "strategy.kind",
     "stages": "strategy.stages",
@@ -37,9 +40,6 @@ RECIPE_FIELDS = {
     "train_split": "dataset.train_split",
     "validation_split": "dataset.validation_split",
     "validation_fraction": "dataset.validation_fraction",
-    "image_size": "dataset.image_size",
-    "max_train_images": "dataset.max_train_images",
-    "augment": "dataset.augment",
     "optimizer": "optim.name",
     "lr": "optim.lr",
     "weight_decay": "optim.weight_decay",
@@ -51,10 +51,11 @@ RECIPE_FIELDS = {
     "patience": "early_stopping.patience",
     "seed": "seed",
 }
+TEXT_FIELDS = ("dataset", "train_split", "validation_split")
 # Problems of a part nobody types on its own belong to the field that chose it.
 BELONGS_TO = {"benchmark": "benchmark", "dataset": "dataset", "target": "name", "flavor": "flavor"}
 NO_BENCHMARK = ""
-# A change of these draws the form again, because other suggestions follow from them.
+# A change of these draws the form again, because other fields and suggestions follow from them.
 REDRAW = {
     "hx-get": "",
     "hx-trigger": "change",
@@ -64,6 +65,11 @@ REDRAW = {
     "hx-swap": "outerHTML",
 }
 FOLLOWS_DATASET = "name,benchmark,train_split,validation_split,image_size"
+FOLLOWS_TASK = "name,benchmark,strategy,lr_decay"
+
+
+def _redraw(but: str = "") -> dict[str, str]:
+    return REDRAW | {"hx-params": ",".join(filter(None, ("not csrfmiddlewaretoken", but)))}
 
 
 def _number(label: Any, help_text: Any = "", *, initial: str = "") -> forms.CharField:
@@ -77,53 +83,38 @@ def _select(label: Any, choices: list[tuple[str, Any]], help_text: Any = "") -> 
     return forms.ChoiceField(label=label, choices=choices, help_text=help_text, initial=choices[0][0])
 
 
-class FinetuneForm(forms.Form):
+class FinetuneForm(TargetForm):
     """Everything a recipe needs, the rarely changed folded away; an empty number means the computed one."""
 
-    dataset = forms.ChoiceField(
-        label=_("Dataset"),
-        widget=forms.Select(attrs=REDRAW | {"hx-params": f"not csrfmiddlewaretoken,{FOLLOWS_DATASET}"}),
+    task = forms.ChoiceField(
+        label=_("Task"), required=False, widget=forms.Select(attrs=_redraw(FOLLOWS_TASK))
     )
-    strategy = forms.ChoiceField(
-        label=_("What should learn?"),
-        widget=forms.RadioSelect(attrs=REDRAW | {"hx-params": "not csrfmiddlewaretoken"}),
-        initial="head",
-        choices=[
-            ("head", _("Only the head")),
-            ("last-stages", _("The last stages")),
-            ("full", _("Everything")),
-        ],
-    )
-    epochs = _number(_("Epochs"), _("How often every image is seen."))
+    dataset = forms.ChoiceField(label=_("Dataset"), widget=forms.Select(attrs=_redraw(FOLLOWS_DATASET)))
+    strategy = forms.ChoiceField(label=_("What should learn?"), widget=forms.RadioSelect(attrs=_redraw()))
+    epochs = _number(_("Epochs"), _("How often every training example is seen."))
     benchmark = forms.ChoiceField(
         label=_("Measure on"),
         required=False,
         help_text=_("The result appears on this benchmark's leaderboard."),
     )
-    namespace = forms.ChoiceField(label=_("Owner"), widget=forms.Select(attrs={"aria-label": _("Owner")}))
-    name = forms.CharField(label=_("Name of the result"), max_length=96)
-    is_private = forms.BooleanField(label=_("Only I, or my organization, may see the result"), required=False)
 
     lr = _number(_("Learning rate"))
-    batch_size = _number(_("Batch size"), _("Images in one step."), initial="32")
-    image_size = _number(_("Image size"), _("Edge in pixels the images are brought to."))
+    batch_size = _number(_("Batch size"), _("Examples in one step."), initial="32")
     optimizer = _select(_("Optimizer"), [("adamw", "AdamW"), ("adam", "Adam"), ("sgd", "SGD")])
     schedule = _select(
-        _("Schedule"), [("cosine", _("Warm-up, then cosine")), ("constant", _("Warm-up, then constant"))]
+        _("Schedule"),
+        [
+            ("cosine", _("Warm-up, then cosine")),
+            ("linear", _("Warm-up, then linear")),
+            ("constant", _("Warm-up, then constant")),
+            ("one-cycle", _("One cycle")),
+        ],
     )
     warmup_fraction = _number(
         _("Warm-up"), _("Part of the steps in which the learning rate rises."), initial="0.1"
     )
     weight_decay = _number(_("Weight decay"))
     label_smoothing = _number(_("Label smoothing"), initial="0")
-    augment = _select(
-        _("Augmentation"),
-        [
-            ("none", _("None")),
-            ("light", _("Light: shift, scale")),
-            ("strong", _("Strong: also colour, erase")),
-        ],
-    )
     stages = _number(
         _("Stages that learn"), _("For “the last stages”: how many, counted from the head."), initial="1"
     )
@@ -141,41 +132,54 @@ class FinetuneForm(forms.Form):
         help_text=_("Empty: a part of the training split."),
     )
     validation_fraction = _number(_("Part held out"), _("When there is no validation split."), initial="0.1")
-    max_train_images = _number(_("Use at most"), _("Training images. Empty: all of them."))
     seed = _number(_("Seed"), _("The same seed gives the same model."), initial="0")
-    flavor = forms.ChoiceField(label=_("Hardware"))
 
     def __init__(self, actor: Actor, base: Repo, data: Any = None, wanted: Any = None) -> None:
-        """`data` is a submitted form; `wanted` are choices carried by the address (dataset, strategy, …)."""
+        """`data` is a submitted form; `wanted` are choices carried by the address (task, dataset, …)."""
         super().__init__(data, initial={})
         self.actor, self.base = actor, base
-        self.datasets = {repo.repo_id: repo for repo in datasets_for(actor)}
-        self.benchmarks = benchmarks_for(actor)
-        self._offer("dataset", [(name, facts_of(repo).title) for name, repo in self.datasets.items()])
-        self._offer("namespace", [(name, name) for name in writable_namespaces(actor)])
-        self._offer("flavor", [(f.name, f"{f.title}: {f.hardware}") for f in flavors_served()])
+        given = data if data is not None else (wanted or {})
+        fitting = tasks_for(base, getattr(base, "card", None))
+        self.is_known, tasks = bool(fitting), fitting or list(TASK_DATA)
+        self.current_task: str = given["task"] if given.get("task") in tasks else tasks[0]
+        self.offer("task", [(task, task_title(task)) for task in tasks])
+        self.plans = plans_for(self.current_task)
+        self._add_data_fields()
+        self.datasets = {repo.repo_id: repo for repo in datasets_for(actor, self.current_task)}
+        self.benchmarks = benchmarks_for(actor, self.current_task)
+        self.offer("strategy", [(kind, STRATEGY_NAMES[kind]) for kind in self.plans])
+        self.offer_targets(actor)
+        titles = [(name, facts_of(repo).title(self.current_task)) for name, repo in self.datasets.items()]
+        self.offer("dataset", titles)
         nothing = (NO_BENCHMARK, pgettext("benchmark", "Nothing, only the validation part"))
-        self._offer("benchmark", [*((b.key, b.title) for b in self.benchmarks), nothing])
-        self._suggest(data if data is not None else (wanted or {}))
+        self.offer("benchmark", [*((b.key, b.title) for b in self.benchmarks), nothing])
+        self._suggest(given)
 
-    def _offer(self, name: str, choices: list[tuple[str, Any]]) -> None:
-        cast(forms.ChoiceField, self.fields[name]).choices = choices
+    def _add_data_fields(self) -> None:
+        """The fields of the task's own data; numbers of images only where there are some."""
+        self.data_fields = {field.name: field for field in data_fields(self.current_task)}
+        self.fields |= {name: field.form_field() for name, field in self.data_fields.items()}
+        if not has_labels(self.current_task):
+            del self.fields["label_smoothing"]
 
     def _suggest(self, given: Mapping[str, str]) -> None:
         """Fill in what follows from the data set and the strategy, where nothing else was chosen."""
         self.facts = self._facts(given.get("dataset"))
-        plan = PLANS.get(given.get("strategy") or "head", PLANS["head"])
+        kind = given.get("strategy") if given.get("strategy") in self.plans else next(iter(self.plans))
+        plan = self.plans[str(kind)]
         names = ("epochs", "lr", "lr_decay", "weight_decay")
         self.automatic: dict[str, Any] = {name: getattr(plan, name) for name in names}
         owner = given.get("namespace") or next(iter(writable_namespaces(self.actor)), "")
-        self.initial.update(namespace=owner, flavor=DEFAULT_FLAVOR)
+        self.initial.update(namespace=owner, task=self.current_task, strategy=kind)
         if self.facts is not None:
-            size = self.facts.suggested_size(plan)
-            self.automatic |= {"image_size": size, "train_split": self.facts.train_split}
+            self.automatic["train_split"] = self.facts.train_split
+            if self.current_task in OF_IMAGES:
+                self.automatic["image_size"] = self.facts.suggested_size(plan)
             self.initial.update(self._following(self.facts))
         self.initial["name"] = free_name(owner, self.base, self.facts.repo if self.facts else None)
         if not self.is_bound:
-            self.initial.update({name: given[name] for name in given if name in self.fields})
+            chosen = {"task": self.current_task, "strategy": kind}
+            self.initial.update({name: given[name] for name in given if name in self.fields} | chosen)
         for name, value in self.automatic.items():
             text = gettext("automatic: %(value)s") % {"value": _shown(value)}
             self.fields[name].widget.attrs["placeholder"] = text
@@ -193,45 +197,66 @@ class FinetuneForm(forms.Form):
         return facts_of(repo) if repo is not None else None
 
     @property
+    def strategies(self) -> list[tuple[Any, Any]]:
+        """Each radio button of the strategy with what it means for this task."""
+        return [(radio, strategy_words(self.current_task, radio.data["value"])) for radio in self["strategy"]]
+
+    @property
     def folded_wrong(self) -> bool:
         """Whether something is wrong inside the folded part, which then stands open."""
         return any(field.errors for field in self.folded())
 
+    def first(self) -> list[forms.BoundField]:
+        """The task's own fields that stand in the open."""
+        fields = self.data_fields.values()
+        return [self[field.name] for field in fields if is_first(self.current_task, field)]
+
     def folded(self) -> list[forms.BoundField]:
         """The fields that are rarely changed, in the order shown."""
+        own = [field.name for field in self.data_fields.values() if not is_first(self.current_task, field)]
         names = (
-            "lr", "batch_size", "image_size", "optimizer", "schedule", "warmup_fraction", "weight_decay",
-            "label_smoothing", "augment", "patience", "stages", "lr_decay", "init", "seed", "train_split",
-            "validation_split", "validation_fraction", "max_train_images", "flavor",
+            "lr", "batch_size", *own, "optimizer", "schedule", "warmup_fraction", "weight_decay",
+            "label_smoothing", "patience", "stages", "lr_decay", "init", "seed", "train_split",
+            "validation_split", "validation_fraction", "flavor",
         )  # fmt: skip
-        return [self[name] for name in names]
+        return [self[name] for name in names if name in self.fields]
 
-    def clean_name(self) -> str:
-        """The rule of repo names, told together with everything else."""
-        try:
-            return check_repo_name(self.cleaned_data["name"])
-        except Refusal as refusal:
-            raise forms.ValidationError(refusal.message) from refusal
+    def clean_task(self) -> str:
+        """A form without the field is about the base's first task."""
+        return str(self.cleaned_data.get("task") or self.current_task)
 
     def clean(self) -> dict[str, Any]:
         """Build the recipe; every problem goes beside the field it is about."""
         cleaned = super().clean() or {}
         try:
-            self.recipe: Recipe = parse_recipe(self._plain(cleaned))
+            self.recipe = parse_recipe(self.plain(cleaned))
         except RecipeError as error:
             self.add_problems(error.problems)
         return cleaned
 
-    def _plain(self, cleaned: dict[str, Any]) -> dict[str, Any]:
-        plain: dict[str, Any] = {"base_model": {"repo": self.base.repo_id}}
+    def as_yaml(self) -> str:
+        """What is filled in so far as a recipe's text, right or wrong."""
+        given = {name: self[name].value() for name in self.fields}
+        plain = self.plain({name: value for name, value in given.items() if value is not None})
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+    def plain(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The recipe as a mapping, from texts by form field; what is empty is computed or left out."""
+        plain: dict[str, Any] = {"task": self.current_task, "base_model": {"repo": self.base.repo_id}}
+        plain["dataset"] = {"repo": given.get("dataset") or self.data.get("dataset", "")}
         for name, path in RECIPE_FIELDS.items():
-            value = cleaned.get(name, "")
-            value = _read(value) if value != "" else self.automatic.get(name, "")
-            if value != "":
+            value = given.get(name, "")
+            value = _read(name, value) if value != "" else self.automatic.get(name, "")
+            if value != "" and name in self.fields:
                 section, _dot, leaf = path.rpartition(".")
                 (plain.setdefault(section, {}) if section else plain)[leaf] = value
-        plain["dataset"]["repo"] = cleaned.get("dataset") or self.data.get("dataset", "")
-        chosen = next((b for b in self.benchmarks if b.key == cleaned.get("benchmark")), None)
+        for name, field in self.data_fields.items():
+            value = given.get(name, "")
+            if value == "" or value is None:
+                value = self.automatic.get(name, "")
+            if value != "" and value != field.default:
+                plain["dataset"][name] = field.read(value)
+        chosen = next((b for b in self.benchmarks if b.key == given.get("benchmark")), None)
         if chosen:
             plain["benchmark"] = {"repo": chosen.repo_id, "task_id": chosen.task_id, "split": chosen.split}
         return plain
@@ -239,8 +264,10 @@ class FinetuneForm(forms.Form):
     def add_problems(self, problems: list[Problem]) -> None:
         """Put each problem beside its field, in the field's own name instead of the recipe's."""
         by_path = {path: name for name, path in RECIPE_FIELDS.items()}
+        by_path |= {f"dataset.{name}": name for name in self.data_fields}
         for problem in problems:
             name = by_path.get(problem.field) or BELONGS_TO.get(problem.field.split(".")[0])
+            name = name if name in self.fields else None
             if name in self.errors:
                 continue
             text = problem.message.removeprefix(f"{problem.field}: ")
@@ -249,16 +276,8 @@ class FinetuneForm(forms.Form):
             self.add_error(name, text[:1].upper() + text[1:])
 
 
-def _read(text: Any) -> Any:
-    """A number if it is one; else the text as it is, so that the recipe can say what is wrong with it."""
-    if not isinstance(text, str):
-        return text
-    for reader in (int, float):
-        try:
-            return reader(text.replace(",", ".") if reader is float else text)
-        except ValueError:
-            continue
-    return text
+def _read(name: str, value: Any) -> Any:
+    return value if name in TEXT_FIELDS else read_number(value)
 
 
 def _shown(value: Any) -> str:

@@ -10,6 +10,7 @@ from models_app.access import Refusal, RepoDisabled, RepoGated, access_repo
 from models_app.files import git_store
 from models_app.models import Benchmark, Repo
 from models_app.storage.errors import RevisionNotFound
+from training.measured import metrics_of
 from training.recipe import (
     COMMAND,
     BaseModelSpec,
@@ -47,7 +48,7 @@ def freeze(actor: Actor, recipe: Recipe, problems: list[Problem]) -> Frozen | No
     if base:
         _check_base(recipe, *base, problems)
     if spec and bench:
-        _check_benchmark(spec, bench[0], problems)
+        _check_benchmark(recipe, spec, bench[0], problems)
     if base is None or data is None or (spec and bench is None) or problems:
         return None
     exact = _exact(recipe, base, data, bench or None, problems)
@@ -85,16 +86,30 @@ def _pin(
 
 def _check_base(recipe: Recipe, base: Repo, oid: str, problems: list[Problem]) -> None:
     store = git_store(base)
-    needed = ["config.json"] + (["model.safetensors"] if recipe.init == "pretrained" else [])
-    missing = [name for name in needed if store.entry(oid, name) is None]
+
+    def lacking(*names: str) -> list[str]:
+        return [name for name in names if store.entry(oid, name) is None]
+
+    if recipe.task == "multimodal-classification":
+        missing = (
+            [] if len(lacking("image/config.json", "text/config.json")) < 2 else ["image or text folder"]
+        )
+    elif not lacking("model.keras"):
+        missing = []  # it describes itself
+    else:
+        weights = ("model.safetensors",) if recipe.init == "pretrained" else ()
+        # Large language models lie in several files, which this one names.
+        shards = not lacking("model.safetensors.index.json")
+        missing = lacking("config.json", *(() if shards else weights))
     if missing:
         lacks = " and no ".join(missing)
         text = f"base_model.repo: {base.repo_id} has no {lacks}, so it cannot be fine-tuned here."
         problems.append(Problem("base_model.repo", text))
 
 
-def _check_benchmark(spec: BenchmarkSpec, repo: Repo, problems: list[Problem]) -> None:
-    """The task must exist and the split must be the one it is measured on, else the number means nothing."""
+def _check_benchmark(recipe: Recipe, spec: BenchmarkSpec, repo: Repo, problems: list[Problem]) -> None:
+    """The task must exist, its metric must be one that the run is measured by, and the split must be the one
+    it is measured on, else the number means nothing."""
     row = Benchmark.objects.filter(repo=repo).first()
     tasks = {task.get("id"): task for task in row.tasks} if row else {}
     if not tasks:
@@ -106,6 +121,14 @@ def _check_benchmark(spec: BenchmarkSpec, repo: Repo, problems: list[Problem]) -
         text = f"benchmark.task_id: {repo.repo_id} has no task {spec.task_id!r}; it has {known}."
         problems.append(Problem("benchmark.task_id", text))
         return
+    metric = str(tasks[spec.task_id].get("metric") or "accuracy")
+    measured = metrics_of(recipe.task, recipe.as_dict()["dataset"])
+    if measured and metric not in measured:
+        text = (
+            f"benchmark.task_id: task {spec.task_id} of {repo.repo_id} is ranked by {metric}, but a run of "
+            f"{recipe.task} is measured by {', '.join(measured)}."
+        )
+        problems.append(Problem("benchmark.task_id", text))
     split = tasks[spec.task_id].get("split")
     if split and split != spec.split:
         text = f"benchmark.split: task {spec.task_id} of {repo.repo_id} is measured on the split {split!r}."

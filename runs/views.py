@@ -25,14 +25,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.actor import Level
 from models_app.access import Refusal, check_repo
-from models_app.models import RepoType
+from models_app.models import Repo, RepoType
 from models_app.views.lists import page_of
-from models_app.views.repo import TRAINABLE_TASKS
 from models_app.views.support import HubRequest, PageView, page, repo_page
 from runs import actions
 from runs.access import access_run, run_level
 from runs.forms import FinetuneForm
 from runs.models import Run, Stage, Worker
+from runs.pasting import RecipeForm, TargetForm
 from runs.progress import (
     curves_of,
     log_tail,
@@ -55,20 +55,37 @@ _LINES = 2000
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def new_run(request: HubRequest, namespace: str, name: str) -> HttpResponse:
-    """The fine-tune form of a model; a good one starts the run and leads to its page."""
+    """The fine-tune form of a model; a good one starts the run and leads to its page.
+
+    `as=yaml` turns what is filled in into a recipe's text, to be edited; `redraw` only shows the fields
+    again, for browsers without script.
+    """
     base = repo_page(request, RepoType.MODEL, namespace, name)
     check_repo(request.actor, base)
-    if request.method != "POST":
-        form = FinetuneForm(request.actor, base, wanted=request.GET.dict())
-        return render(request, "runs/finetune.html", _form_context(base, form))
-    form = FinetuneForm(request.actor, base, request.POST)
+    given = request.POST if request.method == "POST" else request.GET
+    if request.method == "POST" and "text" in given:
+        return _answer(request, base, RecipeForm(request.actor, given))
+    if request.method == "POST" and "redraw" not in given and "as" not in given:
+        return _answer(request, base, FinetuneForm(request.actor, base, given))
+    form = FinetuneForm(request.actor, base, wanted=given.dict())
+    if given.get("as") == "yaml":
+        return _shown(request, base, RecipeForm(request.actor, initial=_as_text(form)))
+    return _shown(request, base, form)
+
+
+def _answer(request: HubRequest, base: Repo, form: TargetForm) -> HttpResponse:
     run = _submit(request, form) if form.is_valid() else None
     if run is not None:
         return HttpResponseRedirect(run.get_absolute_url())
-    return render(request, "runs/finetune.html", _form_context(base, form), status=422)
+    return _shown(request, base, form, status=422)
 
 
-def _submit(request: HubRequest, form: FinetuneForm) -> Run | None:
+def _as_text(form: FinetuneForm) -> dict[str, Any]:
+    kept = {name: form[name].value() for name in ("namespace", "name", "is_private", "flavor")}
+    return {"text": form.as_yaml(), **kept}
+
+
+def _submit(request: HubRequest, form: TargetForm) -> Run | None:
     cleaned = form.cleaned_data
     try:
         return actions.submit(
@@ -85,15 +102,15 @@ def _submit(request: HubRequest, form: FinetuneForm) -> Run | None:
     return None
 
 
-def _form_context(base: Any, form: FinetuneForm) -> dict[str, Any]:
-    task = base.card.pipeline_tag if hasattr(base, "card") else ""
-    return {
+def _shown(request: HubRequest, base: Repo, form: TargetForm, status: int = 200) -> HttpResponse:
+    context = {
         "section": "models",
         "repo": base,
         "form": form,
-        "is_trainable": task in TRAINABLE_TASKS,
         "has_worker": Worker.objects.filter(is_enabled=True).exists(),
     }
+    template = "runs/finetune_yaml.html" if isinstance(form, RecipeForm) else "runs/finetune.html"
+    return render(request, template, context, status=status)
 
 
 @require_safe

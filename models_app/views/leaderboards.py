@@ -11,6 +11,7 @@ from models_app.leaderboards import task_of
 from models_app.models import Benchmark, RepoType
 from models_app.views.boards import board_rows, listed_benchmarks, summaries
 from models_app.views.support import HubRequest, page, repo_page
+from training.measured import tasks_measuring
 
 PAGE_SIZE = 20
 
@@ -42,5 +43,6 @@ def board(request: HubRequest, namespace: str, name: str) -> HttpResponse:
         "tasks": [each["id"] for each in benchmark.tasks],
         "task": task,
         "rows": board_rows(benchmark, task, request.actor),
+        "fitting": tasks_measuring(str(task.get("metric") or "accuracy")),
     }
     return render(request, "leaderboards/board.html", context)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.actor import Level
 from models_app.access import effective_level, may_read_content
 from models_app.discussions import open_count
+from models_app.fitting import tasks_for
 from models_app.models import BaseModelEdge, Repo, RepoCard, RepoType
 from models_app.social import likes_repo
 from models_app.views.boards import results_of
@@ -27,7 +28,6 @@ QUIET_KINDS = (
 )  # fmt: skip
 # A new repo holds nothing but its .gitattributes.
 EMPTY_BYTES = 4096
-TRAINABLE_TASKS = ("image-classification",)
 
 
 @require_safe
@@ -88,7 +88,6 @@ def used_repos(request: HubRequest, repo: Repo) -> list[Repo]:
 def repo_context(request: HubRequest, repo: Repo, *, tab: str) -> dict[str, Any]:
     """What the head of every page of a repo shows."""
     card = RepoCard.objects.filter(repo=repo).defer("search_text", "siblings").first()
-    task = card.pipeline_tag if card else ""
     level = effective_level(request.actor, repo)
     return {
         "section": f"{repo.repo_type}s",
@@ -100,7 +99,7 @@ def repo_context(request: HubRequest, repo: Repo, *, tab: str) -> dict[str, Any]
         "may_write": level >= Level.WRITE,
         "may_administrate": level >= Level.ADMIN and request.actor.user is not None,
         "is_empty": card is None or card.total_bytes <= EMPTY_BYTES,
-        "can_finetune": repo.repo_type == RepoType.MODEL and task in TRAINABLE_TASKS,
+        "can_finetune": repo.repo_type == RepoType.MODEL and bool(tasks_for(repo, card)),
         "endpoint": settings.HUB_PUBLIC_URL,
         "liked": likes_repo(request.actor, repo),
         "box": gate_box(request.actor, repo, card),
