@@ -63,14 +63,15 @@ def set_learning_mode(network: Parts) -> None:
     network.net.eval()
     grown = [name for name, parameter in network.net.named_parameters() if parameter.requires_grad]
     if any(not name.startswith(network.head + ".") for name in grown):
-        _set_mode(network.net, True)
+        follow_gradients(network.net, True)
 
 
-def _set_mode(module: nn.Module, inherited: bool) -> None:
+def follow_gradients(module: nn.Module, inherited: bool) -> None:
+    """Train mode for modules all of whose parameters learn, eval mode for others; those without any inherit."""
     parameters = list(module.parameters())
     module.training = all(item.requires_grad for item in parameters) if parameters else inherited
     for child in module.children():
-        _set_mode(child, module.training)
+        follow_gradients(child, module.training)
 
 
 def changed_state(network: Parts) -> dict[str, Tensor]:

@@ -72,13 +72,14 @@ def load_pixels(
 
     Beyond 1 GiB the tensor lies in a file under `scratch`: the machine's page cache decides what stays.
     """
-    pixels = _allocate((len(wanted), 3, geometry.size, geometry.size), scratch, f"pixels-{split.name}")
+    pixels = allocate((len(wanted), 3, geometry.size, geometry.size), scratch, f"pixels-{split.name}")
     for _ in pixel_chunks(split, wanted, geometry, pixels):
         check()
     return pixels
 
 
-def _allocate(shape: tuple[int, ...], scratch: Path | None, name: str) -> Tensor:
+def allocate(shape: tuple[int, ...], scratch: Path | None, name: str) -> Tensor:
+    """An uint8 tensor in memory; beyond 1 GiB in a file under `scratch`, where there is one."""
     size = torch.Size(shape).numel()
     if size <= MEMORY_BYTES or scratch is None:
         # NumPy asks the system for large pages, torch does not: first touching them costs a third.

@@ -25,6 +25,7 @@ from training.recipe_data import (
     InteractionData,
     PairData,
     ScalarImageData,
+    SegmentationData,
     SeriesData,
     TableData,
     TagImageData,
@@ -49,6 +50,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "ScalarImageData",
+    "SegmentationData",
     "SeriesData",
     "TableData",
     "TagImageData",
@@ -222,8 +224,9 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def _base_problems(recipe: Recipe) -> list[Problem]:
     if recipe.base_model is not None:
-        # A fusion is described beside the encoders that it fuses.
-        if recipe.network is not None and recipe.task != "multimodal-classification":
+        # A fusion is described beside the encoders that it fuses, a decoder beside the net that it reads.
+        beside = ("multimodal-classification", "semantic-segmentation")
+        if recipe.network is not None and recipe.task not in beside:
             text = "network describes a net without a base; leave it out, or leave base_model out."
             return [Problem("network", text)]
         return []

@@ -190,6 +190,22 @@ class FusedData(DatasetSpec):
     max_train_rows: int | None = number(None, at_least=2, at_most=10_000_000)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SegmentationData(DatasetSpec):
+    """Pictures and masks of one size: a class index a pixel; `ignore_index` marks pixels of no class.
+
+    `labels` null: as the data set names them. Pictures are squeezed to `image_size` (null: the model's own).
+    """
+
+    image_column: str = text("image", 100)
+    mask_column: str = text("mask", 100)
+    labels: tuple[str, ...] | None = text(None, 100)
+    ignore_index: int = number(255, at_least=0, at_most=255)
+    image_size: int | None = number(None, at_least=16, at_most=1024)
+    max_train_images: int | None = number(None, at_least=2, at_most=10_000_000)
+    augment: str = choice("none", "none", "light")
+
+
 # What each task's data set is told by. The web reads this table too; the modules are in training/tasks.
 TASK_DATA: dict[str, type[DatasetSpec]] = {
     "image-classification": ImageData,
@@ -205,6 +221,7 @@ TASK_DATA: dict[str, type[DatasetSpec]] = {
     "summarization": PairData,
     "recommendation": InteractionData,
     "multimodal-classification": FusedData,
+    "semantic-segmentation": SegmentationData,
 }
 # Their nets need no base model: without one, `network` describes what is trained from scratch.
 WITHOUT_BASE = (

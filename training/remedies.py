@@ -16,12 +16,15 @@ LOSSES: dict[str, tuple[str, ...]] = {
     "image-multilabel": ("focal",),
     "image-regression": ("mse", "mae", "huber"),
     "time-series-forecasting": ("mse", "mae", "huber"),
+    "semantic-segmentation": ("cross-entropy", "focal"),
     "text-classification": ("cross-entropy", "focal"),
     "token-classification": ("cross-entropy", "focal"),
     "recommendation": ("mse", "mae", "huber"),
 }
 # Where rows are of one class each, so that classes can be weighed and shown equally often.
 BY_CLASS = ("image-classification", "text-classification", "tabular-classification")
+# Where every pixel is of one class: classes can be weighed by how many pixels they have.
+BY_PIXEL = ("semantic-segmentation",)
 # Where each label holds or does not: positives can be weighed.
 BY_LABEL = ("image-multilabel",)
 OF_IMAGES = ("image-classification", "image-multilabel", "image-regression")
@@ -69,8 +72,14 @@ def _loss_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             "optim.label_smoothing",
             f"optim.label_smoothing must be 0 for the task {task}: it has no labels.",
         )
-    if loss.class_weights != "none" and task not in (*BY_CLASS, *BY_LABEL):
+    if loss.class_weights != "none" and task not in (*BY_CLASS, *BY_LABEL, *BY_PIXEL):
         yield "loss.class_weights", f"loss.class_weights must be none for the task {task}."
+    if loss.class_weights == "effective" and task in BY_PIXEL:
+        text = (
+            f"loss.class_weights must be none or balanced for the task {task}: there are so many pixels that "
+            "effective would weigh all classes alike."
+        )
+        yield "loss.class_weights", text
     if recipe.sampling == "balanced" and task not in BY_CLASS:
         yield (
             "sampling",

@@ -49,7 +49,7 @@ def read_listing(table: Path, root: Path, image_column: str, label_column: Colum
         require_columns(row, (column, *column_names(label_column)), name)
         if len(paths) >= MAX_ROWS:
             raise UserError("data:too-large", f"The table {name} has more than {MAX_ROWS:,} rows.")
-        paths.append(table.parent / _safe_path(row[column], f"{name}, row {number}"))
+        paths.append(table.parent / safe_path(row[column], f"{name}, row {number}"))
         cells = tuple(row[part] for part in column_names(label_column))
         labels.append(cells[0] if isinstance(label_column, str) else cells)
 
@@ -104,17 +104,18 @@ def _parquet_images(
             continue
         for cell in batch.column(0):
             if index in wanted:
-                yield index, _cell_source(cell.as_py(), root, where(index))
+                yield index, cell_source(cell.as_py(), root, where(index))
             index += 1
 
 
-def _cell_source(cell: Any, root: Path, where: str) -> Source:
+def cell_source(cell: Any, root: Path, where: str) -> Source:
+    """Where the image of a cell is: bytes, a path, or struct{bytes, path}. `UserError` where there is none."""
     if isinstance(cell, dict):
         cell = cell.get("bytes") or cell.get("path")
     if isinstance(cell, bytes):
         return cell
     if isinstance(cell, str):
-        return root / _safe_path(cell, where)
+        return root / safe_path(cell, where)
     raise UserError("data:missing-image", f"There is no image {where}.")
 
 
@@ -205,7 +206,7 @@ def require_columns(row: dict[str, Any], columns: tuple[str, ...], name: str) ->
             raise UserError("data:missing-column", text)
 
 
-def _safe_path(text: Any, where: str) -> PurePosixPath:
+def safe_path(text: Any, where: str) -> PurePosixPath:
     """A path inside the data set, judged by its parts: files of a snapshot link into the client's cache."""
     path = PurePosixPath(text) if isinstance(text, str) and "\0" not in text else None
     if path is None or path.is_absolute() or ".." in path.parts or not path.parts or len(str(path)) > 1000:

@@ -17,6 +17,7 @@ TASKS = {
     "image-classification": "training.tasks.image_classification:ImageClassification",
     "image-multilabel": "training.tasks.image_multilabel:ImageMultilabel",
     "image-regression": "training.tasks.image_regression:ImageRegression",
+    "semantic-segmentation": "training.tasks.semantic_segmentation:SemanticSegmentation",
     "text-classification": "training.tasks.text_classification:TextClassification",
     "text-generation": "training.tasks.text_generation:TextGeneration",
     "translation": "training.tasks.translation:Translation",

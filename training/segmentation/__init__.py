@@ -1,0 +1,1 @@
+"""A class for every pixel: masks read strictly, nets that tell maps, what is published of them."""
