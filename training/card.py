@@ -42,6 +42,7 @@ def result_card(
         _results(origin, recipe, manifest),
         _curve(manifest["history"]),
         _usage(origin, recipe, config),
+        _privacy(recipe),
         _reproduction(manifest),
     ]
     return "\n".join(part for part in parts if part)
@@ -185,6 +186,12 @@ def _usage(origin: Origin, recipe: Recipe, config: Mapping[str, Any]) -> str:
     command = f"python -m training predict --model {origin.target} {kind.example}"
     code = kind.usage(origin.target, dict(config))
     return "\n".join(["## Use", "", "```bash", command, "```", "", "```python", code, "```", ""])
+
+
+def _privacy(recipe: Recipe) -> str:
+    """Whom the published files name, where the task's do."""
+    said = getattr(task_kind(recipe.task), "privacy", "")
+    return f"## Privacy\n\n{said}\n" if said else ""
 
 
 def _reproduction(manifest: Mapping[str, Any]) -> str:

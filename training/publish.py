@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 # Everything a task may write; nothing else of its directory is published.
 MODEL_OUTPUTS = (
     "model.safetensors", "model.keras", "adapter_model.safetensors", "config.json", "adapter_config.json",
-    "preprocessor_config.json", "preprocessing.json", "generation_config.json", "tokenizer.json",
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json",
-    "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "chat_template.jinja",
+    "preprocessor_config.json", "preprocessing.json", "vocabulary.json", "generation_config.json",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+    "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
+    "chat_template.jinja",
 )  # fmt: skip
+# A fusion keeps each of its encoders in a folder of its own.
+MODEL_FOLDERS = ("", "image", "text")
 PACKAGES = (
     "torch", "torchvision", "timm", "transformers", "tokenizers", "peft", "scikit-learn", "pyarrow",
     "safetensors", "numpy", "pillow", "huggingface_hub",
@@ -92,9 +95,11 @@ def write_result(
     """Fill `folder` (made anew) with the files to publish and return it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in MODEL_OUTPUTS:
-        if (model_dir / name).exists():
-            shutil.copyfile(model_dir / name, folder / name)
+    for part in MODEL_FOLDERS:
+        for name in MODEL_OUTPUTS:
+            if (model_dir / part / name).is_file():
+                (folder / part).mkdir(exist_ok=True)
+                shutil.copyfile(model_dir / part / name, folder / part / name)
     if claim.benchmark and recipe.benchmark and outcome.evaluation:
         path = folder / ".eval_results" / f"{claim.benchmark.repo.rpartition('/')[2]}.yaml"
         path.parent.mkdir()

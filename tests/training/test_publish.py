@@ -183,6 +183,26 @@ def test_without_a_benchmark_there_is_no_results_file(folders: dict[str, Path]) 
     assert "validation part" in (folder / "README.md").read_text()
 
 
+def test_a_recommender_keeps_its_vocabulary_and_a_fusion_its_encoders(folders: dict[str, Path]) -> None:
+    model = folders["model_dir"]
+    (model / "vocabulary.json").write_text("{}")
+    for part, name in (("image", "model.safetensors"), ("text", "tokenizer.json"), ("text", "secret.txt")):
+        (model / part).mkdir(exist_ok=True)
+        (model / part / name).write_text("{}")
+    folder = written(folders)
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"vocabulary.json", "image/model.safetensors", "text/tokenizer.json"} <= found
+    assert "text/secret.txt" not in found
+
+
+def test_a_recommenders_card_says_that_it_names_its_users(folders: dict[str, Path]) -> None:
+    plain = {"task": "recommendation", "dataset": {"repo": "demo/films"}, "benchmark": None}
+    card = (written(folders, recipe=make_recipe(**plain)) / "README.md").read_text()
+    assert "## Privacy" in card
+    assert "`vocabulary.json` names every user" in card
+    assert "## Privacy" not in (written(folders) / "README.md").read_text()
+
+
 def test_what_an_earlier_attempt_left_is_not_published(folders: dict[str, Path]) -> None:
     folders["folder"].mkdir()
     (folders["folder"] / "stale.bin").write_bytes(b"x")

@@ -36,6 +36,11 @@ class Recommendation:
 
     pipeline_tag, library, example = "other", "tuneyard", "42"
     tags = ("recommendation",)
+    privacy = (
+        "`vocabulary.json` names every user of the training rows by the id that the data set gives, and the "
+        "weights hold which items each of them met. Whoever can read this repo can read both: share it no "
+        "further than the data set itself, or replace the ids before training."
+    )
 
     def prepare(self, plan: Plan) -> Prepared:
         data, objective = interaction_data(plan.recipe), objective_of(interaction_data(plan.recipe))
