@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from bench.assets.pins import PINS
+from training.kerasfiles import FILE as KERAS_FILE
+from training.kerasfiles import read_file
 from training.weights import read_header
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -78,7 +80,7 @@ def write_model_card(folder: Path, card: Card) -> None:
     _write(
         folder,
         front,
-        [_head(card), f"{front['parameters']:,} numbers in `model.safetensors`.", _sources(card)],
+        [_head(card), f"{front['parameters']:,} numbers in `{_weights_file(folder)}`.", _sources(card)],
     )
 
 
@@ -98,7 +100,8 @@ def disagreements(folder: Path) -> list[str]:
         front = read_front(folder)
         if "dataset_info" not in front:
             found = count_parameters(folder)
-            return [] if found == front["parameters"] else [f"model.safetensors holds {found:,} numbers"]
+            wrong = found != front["parameters"]
+            return [f"{_weights_file(folder)} holds {found:,} numbers"] if wrong else []
         wanted = [feature["name"] for feature in front["dataset_info"]["features"]]
         return [
             complaint
@@ -110,9 +113,15 @@ def disagreements(folder: Path) -> list[str]:
 
 
 def count_parameters(folder: Path) -> int:
-    """Numbers in all tensors of `model.safetensors`, buffers included."""
+    """Numbers in all tensors of `model.safetensors` or `model.keras`, buffers included."""
+    if (folder / KERAS_FILE).is_file():
+        return read_file(folder / KERAS_FILE).weight_bytes // 4
     header = read_header(folder / "model.safetensors")
     return sum((entry.stop - entry.start) // entry.dtype.itemsize for entry in header.values())
+
+
+def _weights_file(folder: Path) -> str:
+    return KERAS_FILE if (folder / KERAS_FILE).is_file() else "model.safetensors"
 
 
 def _split_complaints(folder: Path, name: str, rows: int, columns: list[str]) -> list[str]:

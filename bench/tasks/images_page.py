@@ -35,11 +35,15 @@ def markdown(found: dict[str, Any]) -> str:
         "for all. From scratch is under-trained at this budget: the claim is about few pictures and little\n"
         "time, not about the limit."
     )
-    parts = [intro, *(_section(name, item) for name, item in found["tasks"].items())]
+    command = "python -m bench.tasks.images --only"
+    parts = [intro]
+    for name, item in found["tasks"].items():
+        parts.append(section(TITLES[name], item, f"{command} {name}", NOTES.get(name, "")))
     return "\n\n".join(parts) + "\n"
 
 
-def _section(name: str, item: dict[str, Any]) -> str:
+def section(title: str, item: dict[str, Any], command: str, note: str = "") -> str:
+    """What was measured of one task: sizes, the table, who wins, and how it was made."""
     sizes, numbers, methods = item["sizes"], item["numbers"], item["methods"]
     main = MAIN[item["task"]]
     order = sorted(methods, key=lambda method: -_mean(methods[method], main))
@@ -51,15 +55,15 @@ def _section(name: str, item: dict[str, Any]) -> str:
         f"{sizes['epochs']} epochs;\nmeasured on {sizes['test']:,} test pictures at most; "
         f"{len(item['seeds'])} seed(s)."
     )
-    about += f"\n{NOTES[name]}" if name in NOTES else ""
+    about += f"\n{note}" if note else ""
     where = item["machine"]
     made = (
-        f"Made by `python -m bench.tasks.images --only {name}` on {where['when']}: {where['processor']},\n"
+        f"Made by `{command}` on {where['when']}: {where['processor']},\n"
         f"one thread of {where['cores']} cores shared with other work, torch {where['torch']};\n"
         f"{item['cpu_minutes']} minutes of processor time, {item['minutes']} on the clock."
     )
     table = report.table(head, rows)
-    return f"## {TITLES[name]}\n\n{about}\n\n{table}\n\n{verdict(item)}\n\n{made}"
+    return f"## {title}\n\n{about}\n\n{table}\n\n{verdict(item)}\n\n{made}"
 
 
 def verdict(item: dict[str, Any]) -> str:
