@@ -1,7 +1,7 @@
 """A tokenizer and its chat template, both out of a model's own files.
 
-The template is text from strangers. transformers renders it in jinja's immutable sandbox, with plain data
-only; here its size is bounded, and what it fails with becomes a sentence.
+The template is text from strangers: its size is bounded, and it runs in a process of its own (`sandbox`), in
+jinja's immutable sandbox, with plain data only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from training.errors import UserError
 from training.language.files import read_json
 from training.language.reading import Chat, Message
+from training.language.sandbox import TemplateSandbox
 
 MAX_TEMPLATE_CHARS = 256 * 1024
 MAX_TOKENIZER_BYTES = 256 * 1024 * 1024
@@ -46,6 +47,7 @@ class Scribe:
         elif not isinstance(template, str) or len(template) > MAX_TEMPLATE_CHARS:
             text = "The base model's chat template must be one text of at most 256 KiB."
             raise UserError("model:chat-template", text)
+        self.sandbox = TemplateSandbox(tokenizer.chat_template)
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """The text that the assistant is to continue."""
@@ -85,26 +87,11 @@ class Scribe:
         return [(whole, [span]) for (_, whole), span in zip(pairs, spans, strict=True)]
 
     def _render(self, messages: Sequence[Message], prompt: bool = False) -> str:
-        import jinja2
-
-        try:
-            text = self.tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=prompt, date_string=DATE
-            )
-        except (
-            jinja2.TemplateError,
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            MemoryError,
-            RecursionError,
-            TypeError,
-            ValueError,
-        ) as error:
-            reason = " ".join(str(error).split())[:200]
-            text = f"The base model's chat template refuses a conversation: {reason}."
-            raise UserError("model:chat-template", text) from None
-        return str(text)
+        known = {
+            name: token for name, token in self.tokenizer.special_tokens_map.items() if token is not None
+        }
+        given = {"messages": list(messages), "add_generation_prompt": prompt, "date_string": DATE}
+        return self.sandbox.render({"tools": None, "documents": None, **known, **given})
 
 
 def load_scribe(model_dir: Path, base_dir: Path | None = None) -> Scribe:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import time
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,75 @@ def test_templates_run_in_a_sandbox_and_fail_in_words(tmp_path: Path, template: 
     with pytest.raises(UserError, match="template") as caught:
         encode(load_scribe(tmp_path), [chat(QUESTIONS[0])], 128)
     assert caught.value.message_id == "model:chat-template"
+
+
+MALICIOUS = {
+    "endless": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "a-power": "{{ 7 ** (7 ** 9) }}",
+    "a-bomb": "{{ 'x' * 99999999999 }}",
+    "a-slow-bomb": "{% set ns = namespace(x='x') %}{% for a in range(99) %}{% set ns.x = ns.x + ns.x %}"
+    "{% endfor %}{{ ns.x }}",
+    "a-flood": "{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}",
+    "itself": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "padding": "{{ '%99999999999d' | format(1) }}",
+    "deep": "{{ " + "(" * 20000 + "1" + ")" * 20000 + " }}",
+}
+
+
+@pytest.mark.parametrize("template", MALICIOUS.values(), ids=MALICIOUS)
+def test_a_malicious_template_is_ended(
+    tmp_path: Path, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.language.sandbox.SECONDS", 2.0)
+    monkeypatch.setattr("training.language.sandbox.STARTING_SECONDS", 10.0)
+    write_tokenizer(tmp_path, CHATML)
+    (tmp_path / "chat_template.jinja").write_text(template, encoding="utf-8")
+    scribe, began = load_scribe(tmp_path), time.monotonic()
+    with pytest.raises(UserError, match="chat template refuses a conversation") as caught:
+        scribe.prompt(turns(QUESTIONS[0]))
+    assert caught.value.message_id == "model:chat-template"
+    assert len(caught.value.message) < 400
+    assert time.monotonic() - began < 25
+    process = scribe.sandbox._process
+    assert process is None or process.poll() is None
+
+
+def test_nothing_of_ours_reaches_a_template_and_nothing_stays_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    write_tokenizer(tmp_path, CHATML)
+    scribe = load_scribe(tmp_path)
+    scribe.prompt(turns(QUESTIONS[0]))
+    process = scribe.sandbox._process
+    assert process is not None
+    assert b"hf_secret" not in Path(f"/proc/{process.pid}/environ").read_bytes()
+    del scribe
+    gc.collect()
+    assert process.poll() is not None
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        CHATML,
+        "{{ bos_token }}{% for m in messages %}{{ m | tojson }}"
+        "{% if loop.last %}{% break %}{% endif %}{% endfor %}",
+        "{% for m in messages %}{% generation %}{{ m.content | trim }}{% endgeneration %}"
+        "{{ eos_token }}{% endfor %}",
+        "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}"
+        "{{ ns.n }}{{ m['role'] }}\n"
+        "{% endfor %}{{ dict(a=1).a }}{{ date_string }}{% if tools is none %}no tools{% endif %}",
+    ],
+)
+def test_templates_are_rendered_as_transformers_does(tmp_path: Path, template: str) -> None:
+    tokenizer = write_tokenizer(tmp_path, template)
+    scribe, chat = load_scribe(tmp_path), turns(*QUESTIONS[:2])
+    for prompt in (False, True):
+        stock = tokenizer.apply_chat_template(
+            chat, tokenize=False, add_generation_prompt=prompt, date_string="26 Jul 2024"
+        )
+        assert scribe._render(chat, prompt) == stock
 
 
 def test_a_template_without_bounds_is_refused(tmp_path: Path) -> None:
