@@ -1,4 +1,4 @@
-"""Chat templates of strangers, rendered in a process of their own: ended when it takes too long or too much."""
+"""Chat templates of strangers, rendered in a process of their own, which is ended when it takes too much."""
 
 from __future__ import annotations
 
