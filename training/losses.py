@@ -17,6 +17,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 # Targets of this value do not count: padding, and the pieces of a word after its first.
 IGNORED = -100
+# A power below 1 is infinitely steep at 0, and infinity times the zero beside it is no number.
+TINY = torch.finfo(torch.float32).tiny
 
 
 def cross_entropy(
@@ -54,7 +56,7 @@ def focal(
     if weights is not None:
         shares = shares * weights.to(logits)
     # 1 - p by expm1: for p near 1 the difference itself would be lost in rounding.
-    return -(shares * (-torch.expm1(logs)).clamp_min(0).pow(gamma) * logs).sum() / counted
+    return -(shares * (-torch.expm1(logs)).clamp_min(TINY).pow(gamma) * logs).sum() / counted
 
 
 def binary_cross_entropy(
@@ -86,7 +88,7 @@ def binary_focal(
     entropy = F.binary_cross_entropy_with_logits(logits, goals, reduction="none")
     p = torch.sigmoid(logits)
     missed = p * (1 - goals) + (1 - p) * goals
-    loss = entropy * missed.pow(gamma)
+    loss = entropy * missed.clamp_min(TINY).pow(gamma)
     if alpha is not None:
         loss = loss * (alpha * goals + (1 - alpha) * (1 - goals))
     if weights is not None:

@@ -9,6 +9,7 @@ from torch import nn
 
 from training import schedules
 from training.recipe import OptimSpec
+from training.sharding import is_parted
 
 
 def parameter_groups(
@@ -32,7 +33,9 @@ def parameter_groups(
 
 def make_optimizer(groups: list[dict[str, Any]], optim: OptimSpec) -> torch.optim.Optimizer:
     if optim.name == "sgd":
-        return torch.optim.SGD(groups, lr=optim.lr, momentum=optim.momentum, fused=True)
+        # Of a net in parts torch has no fused SGD.
+        fused = not any(is_parted(item) for group in groups for item in group["params"])
+        return torch.optim.SGD(groups, lr=optim.lr, momentum=optim.momentum, fused=fused)
     kind = torch.optim.AdamW if optim.name == "adamw" else torch.optim.Adam
     return kind(groups, lr=optim.lr, fused=True)
 

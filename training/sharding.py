@@ -76,11 +76,14 @@ def shard(network: Parts, device: torch.device) -> bool:
     mesh = init_device_mesh(device.type, (world().size,))
     for block in _blocks(net):
         fully_shard(block, mesh=mesh)
-    fully_shard(net, mesh=mesh)
+    # Of the outermost module torch would keep what it put together for the backward pass, and not see that
+    # averaged weights took its place meanwhile.
+    fully_shard(net, mesh=mesh, reshard_after_forward=True)
     for module in net.modules():
         if is_sharded(module):
             # Sums, not means: the stepper weighs every process's part by its rows.
             module.set_gradient_divide_factor(1.0)
+            module.set_force_sum_reduction_for_comms(True)
     return True
 
 
@@ -92,7 +95,7 @@ def is_sharded(net: nn.Module) -> bool:
 def whole(tensor: Tensor) -> Tensor:
     """A copy on the CPU; of a parted tensor all of it, which every process must ask for."""
     full: Any = tensor.detach()
-    if _is_parted(full):
+    if is_parted(full):
         full = full.full_tensor()
     held: Tensor = full.cpu().clone()
     return held
@@ -100,7 +103,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 def fill(target: Tensor, values: Tensor) -> Tensor:
     """Copy values into a tensor, or each process's own part into a parted one; the target."""
-    if _is_parted(target) and not _is_parted(values):
+    if is_parted(target) and not is_parted(values):
         from torch.distributed.tensor import distribute_tensor
 
         parted: Any = target
@@ -118,7 +121,7 @@ def unshard(net: nn.Module) -> None:
     seen: dict[int, nn.Parameter] = {}
     for module in net.modules():
         for name, item in list(module._parameters.items()):
-            if item is None or not _is_parted(item):
+            if item is None or not is_parted(item):
                 continue
             if id(item) not in seen:
                 full = whole(item)
@@ -131,6 +134,7 @@ def unshard(net: nn.Module) -> None:
             module.__class__ = type(module).__bases__[1]
             module._forward_pre_hooks.clear()
             module._forward_hooks.clear()
+            module._state_dict_pre_hooks.clear()
     net.cpu()
 
 
@@ -145,5 +149,6 @@ def _blocks(net: nn.Module) -> list[nn.Module]:
     return found
 
 
-def _is_parted(tensor: Tensor) -> bool:
+def is_parted(tensor: Tensor) -> bool:
+    """Whether this process holds but a share of `tensor`."""
     return hasattr(tensor, "full_tensor")

@@ -74,6 +74,15 @@ def test_focal_has_finite_gradients_where_it_is_sure() -> None:
         assert torch.isfinite(gradient).all(), gamma
 
 
+def test_binary_focal_has_finite_gradients_where_it_is_sure() -> None:
+    logits = torch.tensor([[200.0, -200.0], [-200.0, 200.0]], requires_grad=True)
+    targets = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    for gamma in (0.0, 0.5, 2.0):
+        loss = losses.make_loss("binary-focal", gamma=gamma)(logits, targets)
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert torch.isfinite(gradient).all(), gamma
+
+
 @pytest.mark.parametrize("kind", ["cross-entropy", "focal"])
 def test_ignored_targets_do_not_count(kind: str) -> None:
     logits, targets = batch()
