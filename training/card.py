@@ -14,11 +14,13 @@ from training.tasks import task_kind
 
 MAX_CARD_BYTES = 1024**2
 METRIC_LABELS = {"macro_f1": "macro F1", "r2": "R²", "rmse": "RMSE", "mae": "MAE", "mase": "MASE"}
+METRIC_LABELS |= {"rmse_log": "RMSE (log)", "r2_log": "R² (log)"}
+METRIC_LABELS |= {"mean_iou": "mean IoU", "pixel_accuracy": "pixel accuracy", "dice": "Dice"}
 # Names of metrics as cards write them; others stand in the table only.
 METRIC_IDS = {
     name: name for name in ("accuracy", "f1", "rmse", "mae", "mase", "roc_auc", "perplexity", "chrf")
 }
-METRIC_IDS |= {"macro_f1": "f1", "r2": "r_squared"}
+METRIC_IDS |= {"macro_f1": "f1", "r2": "r_squared", "mean_iou": "mean_iou"}
 MAX_METRICS = 10
 LICENSE_FIELDS = ("license", "license_name", "license_link")
 
@@ -134,18 +136,11 @@ def _results(origin: Origin, recipe: Recipe, manifest: Mapping[str, Any]) -> str
     measured = manifest.get("evaluation")
     if measured and origin.benchmark and recipe.benchmark:
         name = f"{_cell(origin.benchmark.repo)}, `{_cell(recipe.benchmark.split)}`"
-        interval, main = f"{measured['lo']:.4f} – {measured['hi']:.4f}", measured["metric"]
-        label = METRIC_LABELS.get(main, main)
-        rows.append(f"| {name} | {label} | **{measured['value']:.4f}** | {interval} | {measured['n']} |")
-        rows += [
-            f"| {name} | {METRIC_LABELS.get(metric, metric)} | {value:.4f} | | {measured['n']} |"
-            for metric, value in measured.items()
-            if isinstance(value, float) and metric not in ("value", "lo", "hi", main)
-        ][:MAX_METRICS]
+        rows += _measured_rows(name, measured, manifest.get("ranked_by") or measured["metric"])
     for metric, value in manifest["metrics"].items():
         short = metric.removeprefix("val/")
         if short != "loss":
-            rows.append(f"| validation part | {METRIC_LABELS.get(short, short)} | {value:.4f} | | |")
+            rows.append(f"| validation part | {METRIC_LABELS.get(short, short)} | {_number(value)} | | |")
     if not rows:
         return ""
     head = [
@@ -154,6 +149,26 @@ def _results(origin: Origin, recipe: Recipe, manifest: Mapping[str, Any]) -> str
     ]
     recall = _recall(measured) if measured else ""
     return "## Results\n\n" + "\n".join([*head, *rows]) + "\n" + recall
+
+
+def _measured_rows(name: str, measured: Mapping[str, Any], first: str) -> list[str]:
+    """The number that is ranked in bold, then the others; intervals where there are some."""
+    own = measured["metric"]
+    bounds = {own: (measured["lo"], measured["hi"]), **measured.get("intervals", {})}
+    values = {own: measured["value"], **measured}
+    others = [
+        metric
+        for metric, value in values.items()
+        if isinstance(value, float) and metric not in ("value", "lo", "hi", first)
+    ]
+    rows = []
+    for metric in [first, *others[:MAX_METRICS]]:
+        value = f"**{_number(values.get(metric))}**" if metric == first else _number(values[metric])
+        interval = " – ".join(_number(end) for end in bounds.get(metric, ()))
+        rows.append(
+            f"| {name} | {METRIC_LABELS.get(metric, metric)} | {value} | {interval} | {measured['n']} |"
+        )
+    return rows
 
 
 def _recall(measured: Mapping[str, Any]) -> str:
@@ -220,7 +235,10 @@ def _link(source: Pinned, prefix: str) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, int | float) else "–"
+    """Four digits after the point, and none where there are four before it."""
+    if not isinstance(value, int | float):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"
 
 
 def _cell(text: object) -> str:

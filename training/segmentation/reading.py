@@ -275,7 +275,7 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     paths = (
         path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.name[0] not in "._"
     )
-    return sorted(paths, key=lambda path: natural(path.stem))
+    return sorted(paths, key=lambda path: (natural(path.stem), path.name))
 
 
 def _told(path: Path, root: Path) -> str:

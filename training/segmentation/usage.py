@@ -76,13 +76,11 @@ def _composite(config: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def _transformers(repo: str) -> str:
-    return f"""import torch
-from PIL import Image
+    return f"""from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 
 processor = AutoImageProcessor.from_pretrained("{repo}")
 net = AutoModelForSemanticSegmentation.from_pretrained("{repo}")
 photo = Image.open("photo.png").convert("RGB")
-logits = net(**processor(photo, return_tensors="pt")).logits
-mask = processor.post_process_semantic_segmentation(net(**processor(photo, return_tensors="pt")),
-                                                    target_sizes=[photo.size[::-1]])[0]"""
+found = net(**processor(photo, return_tensors="pt"))
+(mask,) = processor.post_process_semantic_segmentation(found, target_sizes=[photo.size[::-1]])"""
