@@ -16,7 +16,6 @@ from models_app.models import Benchmark, Repo
 from runs.flavors import FLAVORS, Flavor
 from runs.models import Worker
 from runs.plans import Plan
-from training import remedies
 from training.measured import metrics_of
 
 # Tasks that need pictures and classes; the index tells which data sets hold them.
@@ -55,7 +54,7 @@ class DatasetFacts:
         """The data set in a list of choices, with what is known of its size."""
         rows, parts = self.splits.get(self.train_split), [self.repo.repo_id]
         if rows:
-            parts.append(f"{rows:,} {'images' if task in remedies.OF_IMAGES else 'rows'}")
+            parts.append(f"{rows:,} {'images' if self.image_size else 'rows'}")
         if self.classes and "classification" in task:
             parts.append(f"{self.classes} classes")
         return " · ".join(parts)
@@ -70,11 +69,11 @@ def datasets_for(actor: Actor, task: str) -> list[Repo]:
         tag_rows__kind="task_categories", tag_rows__value__in=_names_of(task)
     )
     seen = Repo.objects.visible_to(actor).datasets().filter(disabled_at=None)
+    fitting = set(seen.filter(named).values_list("pk", flat=True)[:MAX_OFFERED])
     if task == OF_CLASSES_OF_IMAGES:
-        seen = seen.filter(named | Q(card__preview__classes__isnull=False)).distinct()
-        fitting: set[int] = set()
-    else:
-        fitting = set(seen.filter(named).values_list("pk", flat=True)[:MAX_OFFERED])
+        others = seen.filter(tag_rows__kind="task_categories").exclude(pk__in=fitting).values("pk")
+        has_classes = Q(card__preview__classes__isnull=False) & ~Q(card__preview__classes=[])
+        seen = seen.filter(Q(pk__in=fitting) | has_classes).exclude(pk__in=others)
     rows = seen.select_related("namespace", "card").defer("card__html", "card__siblings", "card__search_text")
     newest = list(rows.order_by("-last_modified", "-pk")[:MAX_OFFERED])
     left_out = fitting - {repo.pk for repo in newest}

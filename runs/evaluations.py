@@ -22,6 +22,10 @@ class Score:
     lo: float | None = None
     hi: float | None = None
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return None if self.lo is None or self.hi is None else (self.lo, self.hi)
+
 
 def score_of(evaluation: Mapping[str, Any], metric: str = "") -> Score | None:
     """The number of `metric`, or the evaluation's own first one; None where it holds no such number.
@@ -34,19 +38,32 @@ def score_of(evaluation: Mapping[str, Any], metric: str = "") -> Score | None:
     number = _number(value)
     if number is None or (wanted in SHARES and not 0 <= number <= 1):
         return None
-    bounds = {name: _number(evaluation.get(name)) for name in ("lo", "hi")}
+    lo, hi = _bounds(evaluation, wanted, own)
     count = evaluation.get("n")
     is_count = isinstance(count, int) and not isinstance(count, bool) and 0 < count <= MAX_COUNT
     known = count if is_count else None
-    return Score(wanted, number, known, **(bounds if wanted == own else {}))
+    return Score(wanted, number, known, lo, hi)
 
 
-def other_scores(evaluation: Mapping[str, Any]) -> list[Score]:
-    """The numbers beside the first one."""
-    first = str(evaluation.get("metric") or "accuracy")
-    passed = {"n", "value", "lo", "hi", "metric", first}
-    found = (score_of(evaluation, name) for name in evaluation if name not in passed)
+def other_scores(evaluation: Mapping[str, Any], first: str = "") -> list[Score]:
+    """The numbers beside the one of `first`, which is the evaluation's own where nothing is asked for."""
+    own = str(evaluation.get("metric") or "accuracy")
+    passed = {"n", "value", "lo", "hi", "metric", first or own}
+    names = dict.fromkeys([own, *evaluation])
+    found = (score_of(evaluation, name) for name in names if name not in passed)
     return [score for score in found if score is not None]
+
+
+def _bounds(evaluation: Mapping[str, Any], metric: str, own: str) -> tuple[float | None, float | None]:
+    """`lo` and `hi` are of the evaluation's own metric; `intervals` holds those of others by name."""
+    if metric == own:
+        return _number(evaluation.get("lo")), _number(evaluation.get("hi"))
+    intervals = evaluation.get("intervals")
+    pair = intervals.get(metric) if isinstance(intervals, Mapping) else None
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        return None, None
+    lo, hi = (_number(end) for end in pair)
+    return lo, hi
 
 
 def _number(value: Any) -> float | None:

@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from training.recipe import TASK_DATA, DatasetSpec
 
+# The list of names that a browser suggests.
+COLUMNS = "known-columns"
 COMMON = frozenset(field.name for field in dataclasses.fields(DatasetSpec))
 # Recipe field → label, help. A field that a task brings and nobody named here is shown by its own name.
 WORDS: dict[str, tuple[Any, Any]] = {
@@ -115,6 +117,8 @@ class DataField:
         attrs = {"autocomplete": "off", "placeholder": self.placeholder}
         if self.kind == "number":
             attrs["inputmode"] = "decimal"
+        if self.kind == "text" and self.name.endswith("_column"):
+            attrs["list"] = COLUMNS
         if self.kind == "texts":
             words["help_text"] = f"{help_text} {gettext('Several are parted by commas.')}".strip()
         return forms.CharField(**words, max_length=4000, widget=forms.TextInput(attrs=attrs))

@@ -22,6 +22,7 @@ from runs.choices import (
     free_name,
     own_benchmark,
 )
+from runs.columns import columns_of
 from runs.fields import data_fields, is_first, read_number
 from runs.pasting import TargetForm
 from runs.plans import STRATEGY_NAMES, has_labels, plans_for, strategy_words, task_title
@@ -191,6 +192,11 @@ class FinetuneForm(TargetForm):
             "benchmark": own.key if own else NO_BENCHMARK,
             "validation_split": facts.validation_split,
         }
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the chosen data set's columns, to be suggested; empty where they cannot be told."""
+        return columns_of(self.actor, self.facts.repo) if self.facts else []
 
     def _facts(self, wanted: str | None) -> DatasetFacts | None:
         repo = self.datasets.get(wanted or "") or next(iter(self.datasets.values()), None)

@@ -137,8 +137,13 @@ class Run(models.Model):
 
     @property
     def score(self) -> Score | None:
-        """What was measured on the benchmark, first of all."""
-        return score_of(self.summary.get("evaluation") or {})
+        """What was measured on the benchmark, first of all: the number that its leaderboard ranks by."""
+        return score_of(self.summary.get("evaluation") or {}, self.ranked_by)
+
+    @property
+    def ranked_by(self) -> str:
+        """The leaderboard's metric; empty where no result was reported, and of runs of older releases."""
+        return str(self.summary.get("ranked_by") or "")
 
     @property
     def time_limit(self) -> timedelta:

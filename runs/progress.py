@@ -127,7 +127,7 @@ def log_tail(run: Run) -> list[RunLog]:
 def result_of(run: Run, actor: Actor) -> dict[str, Any]:
     """The measured number of a finished run and the leaderboard it stands on."""
     recipe = run.recipe.get("benchmark") or {}
-    others = other_scores(run.summary.get("evaluation") or {})
+    others = other_scores(run.summary.get("evaluation") or {}, run.ranked_by)
     found: dict[str, Any] = {"score": run.score, "others": others[:4]}
     benchmark = Benchmark.objects.filter(repo=run.benchmark_repo_id).select_related("repo__namespace").first()
     if benchmark is None:

@@ -111,7 +111,7 @@ def record_result(run: Run, *, attempt: int, evaluation: dict[str, Any]) -> dict
         raise BadReport("This run has no benchmark to report a result of.")
     task_id = run.recipe["benchmark"]["task_id"]
     score = _measured(evaluation, metric_of(run.benchmark_repo, task_id))
-    kept = {**run.summary, "evaluation": evaluation}
+    kept = {**run.summary, "evaluation": evaluation, "ranked_by": score.metric}
     if not Run.objects.filter(pk=run.pk, stage=Stage.RUNNING, attempt=attempt).update(
         summary=kept, heartbeat_at=timezone.now()
     ):
@@ -123,6 +123,7 @@ def record_result(run: Run, *, attempt: int, evaluation: dict[str, Any]) -> dict
         task_id=task_id,
         value=score.value,
         count=score.count,
+        interval=score.interval,
     )
     today = timezone.now().date().isoformat()
     return {"proof": proof, "date": today, "metric": score.metric, "value": score.value}

@@ -52,6 +52,12 @@ def _scaled(value: float | None, units: tuple[str, ...], gap: str) -> str:
 
 
 @register.filter
+def grouped(value: int | None) -> str:
+    """A whole number with its thousands set apart: 14448 → `14,448`."""
+    return f"{value:,}" if isinstance(value, int) else ""
+
+
+@register.filter
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as a percentage: 0.9312 → `93.1 %`."""
     if value is None or not _is_number(value):
@@ -61,10 +67,13 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 @register.filter
 def score(value: float | None, metric: str = "accuracy") -> str:
-    """A benchmark's number in its metric's own dress: shares as percentages, the rest in four digits."""
+    """A benchmark's number in its metric's own dress: shares as percentages, the rest in four digits, and
+    all digits before the point: 72905.48 → `72,905`."""
     if value is None or not _is_number(value):
         return "–"
-    return percent(value, 2) if is_share(metric) and 0 <= value <= 1 else f"{value:.4g}"
+    if is_share(metric) and 0 <= value <= 1:
+        return percent(value, 2)
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def is_share(metric: str) -> bool:
@@ -76,7 +85,7 @@ def is_share(metric: str) -> bool:
 METRIC_NAMES = {
     "macro_f1": "macro-F1", "micro_f1": "micro-F1", "f1": "F1", "rmse": "RMSE", "mae": "MAE", "mse": "MSE",
     "r2": "R²", "mase": "MASE", "wape": "WAPE", "smape": "sMAPE", "roc_auc": "ROC AUC", "map": "mAP",
-    "chrf": "chrF", "bleu": "BLEU",
+    "chrf": "chrF", "bleu": "BLEU", "rmse_log": "RMSE (log)", "r2_log": "R² (log)", "mean_iou": "mean IoU",
 }  # fmt: skip
 
 

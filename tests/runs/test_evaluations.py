@@ -37,6 +37,11 @@ def test_a_score_is_the_evaluations_own_number_or_the_one_asked_for() -> None:
     assert other is not None
     assert (other.metric, other.value, other.lo) == ("mase", 0.8, None)
     assert [score.metric for score in other_scores(FORECAST)] == ["mase"]
+    bounded = score_of({**FORECAST, "intervals": {"mase": [0.7, 0.9]}}, "mase")
+    assert bounded is not None
+    assert bounded.interval == (0.7, 0.9)
+    assert score_of({**FORECAST, "intervals": {"mase": [0.7]}}, "mase").interval is None  # type: ignore[union-attr]
+    assert [score.metric for score in other_scores(FORECAST, "mase")] == ["mae"]
     older = score_of({"accuracy": 0.5, "n": 4})
     assert older is not None
     assert (older.metric, older.value) == ("accuracy", 0.5)
@@ -58,6 +63,9 @@ def test_the_proof_is_of_the_leaderboards_metric(world: World) -> None:
     board.save()
     answer = reports.record_result(run, attempt=1, evaluation=FORECAST)
     assert (answer["metric"], answer["value"]) == ("mase", 0.8)
+    run.refresh_from_db()
+    assert run.score is not None
+    assert (run.score.metric, run.score.value) == ("mase", 0.8)  # a run's page says what its board says
     claims = read_proof(answer["proof"])
     assert claims is not None
     assert claims["value"] == 0.8

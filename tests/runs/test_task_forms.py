@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from django.test import Client
 
+from accounts.models import User
 from models_app.fitting import tasks_for
 from models_app.models import Benchmark, Repo, RepoCard, RepoTag
 from runs.fields import COMMON, data_fields
@@ -251,6 +253,74 @@ def test_numbers_have_no_labels_to_smooth(as_alice: Client, world: World) -> Non
     is_a(world, "tabular-regression")
     assert 'name="label_smoothing"' not in as_alice.get(FORM).text
     assert 'name="label_smoothing"' in as_alice.get(f"{FORM}?task=tabular-classification").text
+
+
+def parquet(**columns: list[Any]) -> bytes:
+    import pyarrow
+    from pyarrow import parquet as files
+
+    out = io.BytesIO()
+    files.write_table(pyarrow.table(columns), out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("train.csv", b"rooms,price\n1,2\n"),
+        ("data/train.tsv", b"rooms\tprice\n1\t2\n"),
+        ("train.jsonl", b'{"rooms": 1, "price": 2}\n'),
+        ("data/train-00000-of-00001.parquet", parquet(rooms=[1], price=[2])),
+    ],
+)
+def test_columns_are_suggested(as_alice: Client, world: World, path: str, content: bytes) -> None:
+    is_a(world, "tabular-regression")
+    make_repo(world.alice, "dataset", "houses", {"test.csv": b"nothing\n1\n", path: content})
+    response = as_alice.get(f"{FORM}?dataset=alice/houses")
+    assert response.context["form"].column_names == ["rooms", "price"]
+    assert '<option value="price">' in response.text
+    assert "Its columns: rooms, price" in response.text
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("train.parquet", b"PAR1 this is none PAR1"),
+        ("train.jsonl", b"[1]\n"),
+        ("train.jsonl", b"{" * 300_000),
+        ("train.csv", b""),
+        ("train.csv", b'"' + b"x" * 300_000),
+    ],
+)
+def test_files_that_cannot_be_read_suggest_nothing_worse(
+    as_alice: Client, world: World, path: str, content: bytes
+) -> None:
+    is_a(world, "tabular-regression")
+    make_repo(world.alice, "dataset", "houses", {path: content})
+    response = as_alice.get(f"{FORM}?dataset=alice/houses")
+    assert response.status_code == 200
+    assert all(len(name) <= 100 for name in response.context["form"].column_names)
+
+
+def test_a_gate_keeps_the_columns_in(client: Client, world: World, carol: User) -> None:
+    repo = make_repo(world.alice, "dataset", "houses", {"train.csv": b"rooms,price\n1,2\n"})
+    Repo.objects.filter(pk=repo.pk).update(gated="auto")
+    is_a(world, "tabular-regression")
+    client.force_login(carol, backend=BACKEND)
+    assert "Its columns" not in client.get(f"{FORM}?dataset=alice/houses").text
+
+
+def test_tables_are_not_offered_as_images(as_alice: Client, world: World) -> None:
+    rows = b"rooms,label\n1,a\n2,b\n"
+    table = make_repo(world.alice, "dataset", "table", {"train.csv": rows})
+    RepoCard.objects.filter(repo=table).update(preview={"classes": [], "splits": [], "images": []})
+    texts = make_repo(world.alice, "dataset", "texts", {"train.csv": rows})
+    RepoCard.objects.filter(repo=texts).update(preview={"classes": [{"label": "a", "count": 1}]})
+    RepoTag.objects.create(repo=texts, kind="task_categories", value="text-classification")
+    is_a(world, "image-classification")
+    assert list(as_alice.get(FORM).context["form"].datasets) == ["alice/digits"]
+    is_a(world, "text-classification", "transformers")
+    assert next(iter(as_alice.get(FORM).context["form"].datasets)) == "alice/texts"
 
 
 def test_only_boards_that_can_measure_the_task_are_offered(as_alice: Client, world: World) -> None:
