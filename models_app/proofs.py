@@ -25,11 +25,19 @@ class _MeasuredRun(Protocol):
 
 
 def sign_result(
-    *, run: _MeasuredRun, dataset: str, revision: str, task_id: str, value: float, count: int | None
+    *,
+    run: _MeasuredRun,
+    dataset: str,
+    revision: str,
+    task_id: str,
+    value: float,
+    count: int | None,
+    interval: tuple[float, float] | None = None,
 ) -> str:
     """A token naming the run, its target repo (by uuid, so that renames keep it) and exactly one number.
 
-    `dataset` is the benchmark's repo id, `revision` its 40-hex commit, `count` how many examples were scored.
+    `dataset` is the benchmark's repo id, `revision` its 40-hex commit, `count` how many examples were scored;
+    `interval` the 95 % bounds of `value`, where the run measured them.
     """
     target: _HasUuid | None = run.target_repo
     claims = {
@@ -40,6 +48,7 @@ def sign_result(
         "task_id": task_id,
         "value": float(value),
         "count": count,
+        "interval": list(interval) if interval else None,
     }
     return signing.dumps(claims, salt=_SALT)
 

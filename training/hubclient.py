@@ -218,10 +218,11 @@ class RunApi:
 
     def result(
         self, evaluation: Mapping[str, Any], *, patience: float, stop: threading.Event | None = None
-    ) -> dict[str, str]:
-        """Tell the benchmark's number; the answer is `{"proof", "date"}`."""
+    ) -> dict[str, Any]:
+        """Tell what was measured; the answer is `{"proof", "date", "metric", "value"}` of what is ranked."""
         answer = self._post("result", {"evaluation": dict(evaluation)}, patience, stop)
-        return {"proof": str(answer["proof"]), "date": str(answer["date"])}
+        words = {name: str(answer[name]) for name in ("proof", "date", "metric")}
+        return {**words, "value": float(answer["value"])}
 
     def finish(
         self, outcome: str, *, patience: float, stop: threading.Event | None = None, **fields: Any

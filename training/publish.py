@@ -140,6 +140,7 @@ def run_manifest(origin: Origin, recipe: Recipe, outcome: Outcome) -> dict[str, 
         "labels": list(outcome.labels),
         "metrics": dict(outcome.metrics),
         "evaluation": dict(outcome.evaluation) if outcome.evaluation else None,
+        "ranked_by": outcome.proof.get("metric"),
         "history": [dict(row) for row in outcome.history],
     }
 

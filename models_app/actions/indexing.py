@@ -130,6 +130,8 @@ def _result(repo: Repo, filename: str, entry: ResultEntry, benchmark: Benchmark 
         dataset_revision=entry.revision,
         value=entry.value,
         count=proof["count"] if proof else None,
+        low=proof["low"] if proof else None,
+        high=proof["high"] if proof else None,
         date=entry.date,
         source=entry.source,
         notes=entry.notes,
@@ -139,7 +141,8 @@ def _result(repo: Repo, filename: str, entry: ResultEntry, benchmark: Benchmark 
 
 
 def proven(repo: Repo, entry: ResultEntry) -> dict[str, Any] | None:
-    """`{"run": UUID, "count": int or None}` if this hub signed exactly this number for exactly this repo."""
+    """`{"run": UUID, "count", "low", "high"}`, numbers or None, if this hub signed exactly this number for
+    exactly this repo."""
     claims = read_proof(entry.verify_token)
     if claims is None or claims.get("repo") != str(repo.uuid):
         return None
@@ -154,6 +157,7 @@ def proven(repo: Repo, entry: ResultEntry) -> dict[str, Any] | None:
     try:
         if not abs(float(claims["value"]) - entry.value) <= _SAME_VALUE:
             return None
-        return {"run": uuid.UUID(claims["run"]), "count": claims.get("count")}
+        low, high = claims.get("interval") or (None, None)
+        return {"run": uuid.UUID(claims["run"]), "count": claims.get("count"), "low": low, "high": high}
     except (KeyError, TypeError, ValueError):
         return None

@@ -95,6 +95,9 @@ class EvalResult(models.Model):
     dataset_revision = models.CharField(max_length=64, blank=True)
     value = models.FloatField()
     count = models.PositiveIntegerField(null=True)
+    # 95 % bounds of the value, as the run that measured it signed them.
+    low = models.FloatField(null=True)
+    high = models.FloatField(null=True)
     date = models.DateField(null=True)
     source = models.JSONField(default=dict)
     notes = models.TextField(blank=True)

@@ -76,6 +76,12 @@ def score(value: float | None, metric: str = "accuracy") -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
+@register.filter
+def bound(value: float | None, metric: str = "accuracy") -> str:
+    """One end of an interval: as `score`, a share to a tenth of a point."""
+    return percent(value) if is_share(metric) else score(value, metric)
+
+
 def is_share(metric: str) -> bool:
     """Whether the metric is a proportion of examples."""
     return metric in SHARES

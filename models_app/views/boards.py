@@ -84,14 +84,16 @@ def _line(row: EvalResult, seen: Iterable[int]) -> ResultLine:
         task = task_of(row.benchmark, row.task_id)
         metric = str(task.get("metric", "")) if task else ""
         board = board_address(row.benchmark, row.task_id) if row.benchmark.repo_id in seen else None
-    return ResultLine(row, metric, board, interval_of(row.value, row.count, metric))
+    return ResultLine(row, metric, board, interval_of(row, metric))
 
 
-def interval_of(value: float, count: int | None, metric: str) -> tuple[float, float] | None:
-    """The 95 % interval of a proportion measured on `count` examples, where there can be one."""
-    if metric not in PROPORTIONS or not count or not 0 <= value <= 1:
+def interval_of(row: EvalResult, metric: str) -> tuple[float, float] | None:
+    """The 95 % interval that the run measured, or else of a proportion of counted examples Wilson's."""
+    if row.low is not None and row.high is not None:
+        return row.low, row.high
+    if metric not in PROPORTIONS or not row.count or not 0 <= row.value <= 1:
         return None
-    return wilson(value * count, count)
+    return wilson(row.value * row.count, row.count)
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def board_rows(benchmark: Benchmark, task: dict[str, Any], actor: Actor) -> list
         BoardRow(
             rank=row.rank,
             result=row.result,
-            interval=interval_of(row.result.value, row.result.count, metric),
+            interval=interval_of(row.result, metric),
             base=bases[row.repo.pk][0] if row.repo.pk in bases else "",
             base_repo=bases[row.repo.pk][1] if row.repo.pk in bases else None,
             is_baseline=row.repo.pk in baselines,

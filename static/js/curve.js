@@ -20,6 +20,11 @@ function ticks(low, high, wanted) {
   return Array.from({ length: Math.floor((high - first) / step + 1e-9) + 1 }, (_, index) => first + index * step);
 }
 
+// All digits before the point, as people write numbers; small ones in as many digits as asked for.
+function figure(value, small) {
+  return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString() : small;
+}
+
 class RunCurve extends HTMLElement {
   connectedCallback() {
     if (this.frame) return;
@@ -93,13 +98,15 @@ class RunCurve extends HTMLElement {
   }
 
   format(value) {
-    return this.isPercent ? `${(value * 100).toFixed(1)} %` : value.toPrecision(3);
+    return this.isPercent ? `${(value * 100).toFixed(1)} %` : figure(value, value.toPrecision(3));
   }
 
   scales() {
     const values = this.data.flat().map(([, value]) => value);
     let low = Math.min(...values), high = Math.max(...values);
     if (this.isPercent) { high = Math.min(1, high + 0.02); low = Math.max(0, low - 0.02); }
+    // From zero where the line fills the frame so; what varies little is shown by itself.
+    else if (low > 0.6 * high) { const room = 0.25 * (high - low); low -= room; high += room; }
     else low = Math.min(low, 0);
     if (high - low < 1e-6) high = low + 1e-3;
     const width = this.frame.clientWidth, height = this.svg.clientHeight;
@@ -132,7 +139,7 @@ class RunCurve extends HTMLElement {
     for (const value of ticks(scale.low, scale.high, 5)) {
       const y = Math.round(scale.y(value)) + 0.5;
       this.svg.append(make("line", { class: "grid", x1: PAD.left, x2: scale.width - PAD.right, y1: y, y2: y }));
-      const text = this.isPercent ? `${Math.round(value * 100)} %` : String(+value.toPrecision(3));
+      const text = this.isPercent ? `${Math.round(value * 100)} %` : figure(value, String(+value.toPrecision(4)));
       this.svg.append(make("text", { class: "axis", x: PAD.left - 8, y: y + 3.5, "text-anchor": "end" }, text));
     }
     for (const step of ticks(0, scale.end, Math.min(6, scale.width / 80))) {
@@ -162,7 +169,10 @@ class RunCurve extends HTMLElement {
   }
 
   legend() {
-    const rows = this.data.map((points, index) => {
+    // A series that has nothing while a later one has points was never measured.
+    const kept = this.data.map((points, index) => points.length > 0 || !this.data.slice(index + 1).some((more) => more.length));
+    const rows = this.data.flatMap((points, index) => {
+      if (!kept[index]) return [];
       const found = this.at(points, this.picked);
       const row = document.createElement("span");
       row.className = `s${index}`;

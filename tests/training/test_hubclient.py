@@ -273,3 +273,10 @@ def test_a_transfer_does_not_argue_with_an_answer(error: Exception) -> None:
     with pytest.raises(type(error)):
         persist(work, pauses=(0, 0))
     assert len(tries) == 1
+
+
+def test_what_is_ranked_comes_back_with_the_proof(hub: FakeHub) -> None:
+    told = {"proof": "p", "date": "2026-11-22", "metric": "rmse", "value": 72905.5}
+    hub.answers.append((200, told))
+    evaluation = {"metric": "r2", "value": 0.7, "rmse": 72905.5, "n": 9}
+    assert RunApi(hub.url, Claim.from_json(CLAIM)).result(evaluation, patience=0) == told

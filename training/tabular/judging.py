@@ -99,14 +99,6 @@ def quantile_measures(target: NumberTarget, truth: np.ndarray, outputs: Tensor) 
     return {"pinball": float(np.mean(losses)), "coverage": covered}
 
 
-def r2_of(truth: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """R² [...] of rows [..., n]; NaN where the truth does not vary."""
-    spread = ((truth - truth.mean(-1, keepdims=True)) ** 2).sum(-1)
-    error = ((truth - guess) ** 2).sum(-1)
-    found: np.ndarray = 1 - np.divide(error, spread, out=np.full_like(error, np.nan), where=spread > 0)
-    return found
-
-
 def class_report(outputs: Tensor, targets: np.ndarray, labels: list[str], known: int) -> Measured:
     predictions = outputs.argmax(1).numpy()
     matrix = classification.confusion_matrix(targets, predictions, len(labels))

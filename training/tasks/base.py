@@ -127,7 +127,8 @@ class Report(Protocol):
 
 @dataclass(frozen=True)
 class Measured:
-    """The report of most tasks. `metrics`: every number by name; `tables`: by class, by horizon, …"""
+    """The report of most tasks. `metrics`: every number by name; `tables`: by class, by horizon, …;
+    `intervals`: the 95 % bounds of other metrics than the first."""
 
     n: int
     metric: str
@@ -136,11 +137,13 @@ class Measured:
     hi: float
     metrics: dict[str, float] = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, the numbers of `metrics` among the others."""
         own = {"n": self.n, "metric": self.metric, "value": self.value, "lo": self.lo, "hi": self.hi}
-        return {**self.metrics, **own, **self.tables}
+        bounds = {name: list(ends) for name, ends in self.intervals.items()}
+        return {**self.metrics, **own, **({"intervals": bounds} if bounds else {}), **self.tables}
 
 
 class TaskKind(Protocol):

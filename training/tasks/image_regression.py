@@ -20,7 +20,7 @@ from training.imageusage import usage_of
 from training.losses import Loss
 from training.measures import regression
 from training.measures.checks import defined
-from training.measures.intervals import bootstrap
+from training.measures.errors import error_intervals
 from training.model import load_network
 from training.objectives import of_numbers, quantile_levels
 from training.predict import Predictor
@@ -69,8 +69,9 @@ class ImageRegression:
         scores = {**scores_of(found.values, told), **quantile_scores(found.values, outputs, levels)}
         metric = "r2" if "r2" in scores else "rmse"
         reporter.check()
-        interval = bootstrap(getattr(regression, metric), found.values, told, resamples=RESAMPLES)
-        return Measured(len(found), metric, scores[metric], interval.lo, interval.hi, scores)
+        bounds = error_intervals(found.values, told, scores, resamples=RESAMPLES)
+        lo, hi = bounds.pop(metric)
+        return Measured(len(found), metric, scores[metric], lo, hi, scores, intervals=bounds)
 
     def predict(self, model_dir: Path, given: str) -> dict[str, Any]:
         """`{target, value}`, the value in the target's own unit; of a model that tells quantiles the median,

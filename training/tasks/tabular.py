@@ -12,7 +12,7 @@ from torch import Tensor
 from training import objectives
 from training.device import reproducible
 from training.errors import UserError
-from training.measures.intervals import bootstrap
+from training.measures.errors import error_intervals
 from training.recipe import Recipe
 from training.reporting import Reporter
 from training.tabular.judging import (
@@ -21,7 +21,6 @@ from training.tabular.judging import (
     class_report,
     number_measures,
     quantile_measures,
-    r2_of,
 )
 from training.tabular.loading import TabularModel, load_tabular
 from training.tabular.preparing import prepare_table
@@ -116,8 +115,9 @@ class TabularRegression(TabularKind):
             outputs = model.outputs(table)
         guess = target.restore(target.point(outputs))
         found = {**number_measures(target, truth, guess), **quantile_measures(target, truth, outputs)}
-        interval = bootstrap(r2_of, truth, guess, resamples=RESAMPLES, batched=True)
-        return Measured(table.rows, "r2", found["r2"], interval.lo, interval.hi, found)
+        bounds = error_intervals(truth, guess, found, resamples=RESAMPLES)
+        lo, hi = bounds.pop("r2")
+        return Measured(table.rows, "r2", found["r2"], lo, hi, found, intervals=bounds)
 
 
 class TabularClassification(TabularKind):
