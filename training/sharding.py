@@ -36,8 +36,6 @@ def obstacle(recipe: Recipe) -> str | None:
     strategy = recipe.strategy
     if recipe.task not in TASKS:
         return f"task: {recipe.task} (only with {', '.join(TASKS)})"
-    if strategy.kind in ("gradual", "lp-ft"):
-        return f"strategy.kind: {strategy.kind}"
     if strategy.lora is not None and strategy.lora.base_precision in ("int8", "nf4"):
         return f"strategy.lora.base_precision: {strategy.lora.base_precision}"
     return None
