@@ -78,3 +78,24 @@ document.addEventListener("htmx:afterSettle", settle);
 settle();
 
 setInterval(tick, 1000);
+
+// What was typed while a form was being drawn again stays.
+const asked = new WeakMap();
+const values = (form) => new Map([...new FormData(form)].filter(([, value]) => typeof value === "string"));
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const form = event.detail.elt.closest("form");
+  if (form) asked.set(event.detail.xhr, [form, values(form)]);
+});
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const [form, before] = asked.get(detail.xhr) ?? [];
+  if (!form) return;
+  const changed = [...values(form)].filter(([name, value]) => before.get(name) !== value);
+  if (!changed.length) return;
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const [name, value] of changed) {
+      const field = form.elements.namedItem(name);
+      if (field && (field.tagName !== "SELECT" || [...field.options].some((option) => option.value === value))) field.value = value;
+    }
+  }, { once: true });
+});

@@ -92,6 +92,20 @@ def test_a_table_is_fine_tuned_from_the_form(browser: Browser, houses: LiveHub) 
     visitor.context.close()
 
 
+def test_what_is_typed_while_the_form_is_redrawn_stays(browser: Browser, houses: LiveHub) -> None:
+    visitor = open_form(browser, houses)
+    page = visitor.page
+    page.route("**/finetune?*", lambda route: (page.wait_for_timeout(700), route.continue_())[1])
+    with page.expect_response(lambda response: "strategy=head" in response.url):
+        page.get_by_text("Only the head", exact=True).click()
+        page.get_by_label("Target column").fill("price")
+    page.locator("#id_lr[placeholder*='0.003']").wait_for(state="attached")
+    assert page.get_by_label("Target column").input_value() == "price"
+    assert page.locator("input[name=strategy]:checked").input_value() == "head"
+    assert visitor.complaints == []
+    visitor.context.close()
+
+
 def test_a_recipe_is_edited_as_text(browser: Browser, houses: LiveHub) -> None:
     visitor = open_form(browser, houses)
     page = visitor.page
