@@ -1,4 +1,4 @@
-"""Where and how exactly to compute: device, precision, seeds. Chosen here, and the choice is told."""
+"""Where and how exactly to compute: device, repeatable kernels, seeds. Chosen here, and told."""
 
 from __future__ import annotations
 
@@ -21,15 +21,8 @@ def pick_device() -> torch.device:
 def describe(device: torch.device) -> str:
     """One line for the log of a run."""
     if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, {train_dtype(device)}, torch {torch.__version__}"
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     return f"CPU with {torch.get_num_threads()} threads ({platform.machine()}), torch {torch.__version__}"
-
-
-def train_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 for training where the GPU has it (the range of fp32, no loss scaling needed), else fp32."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
 
 
 @contextmanager

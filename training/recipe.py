@@ -186,6 +186,7 @@ class Recipe:
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
     benchmark: BenchmarkSpec | None = None
     study: StudySpec | None = None
+    precision: str = choice("auto", "auto", "fp32", "bf16")
     seed: int = number(0, at_least=0, at_most=2**31 - 1)
     deterministic: bool = True
 

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training import precision
 from training.anchors import Anchor
-from training.device import step_seed, train_dtype
+from training.device import step_seed
 from training.distributed import world
 from training.errors import UserError
 from training.microbatches import MicroBatches
@@ -34,6 +35,9 @@ class Stepper:
         self.micro = MicroBatches(recipe.optim.batch_size, net)
         self.union = Union(world(), net, self.parameters, sharded=is_sharded(net))
         self.anchor = _anchor(recipe, prepared)
+        self.precision = precision.choose(recipe.precision, prepared.device, prepared.learner)
+        if self.precision.mixed:
+            reporter.log(self.precision.told())
 
     def step(self, rows: Tensor, number: int) -> tuple[Tensor, Tensor, int | Tensor]:
         """One update from the rows of step `number`; where memory runs out, anew with half the micro-batch.
@@ -80,7 +84,7 @@ class Stepper:
             # resuming exact, and one process like several.
             torch.manual_seed(piece.seed)
             inputs, targets = prepared.train.take(piece.rows, prepared.device, piece.seed)
-            with self._autocast():
+            with self.precision.forward():
                 result = prepared.task.step(prepared.learner, inputs, targets)
             count: Any = len(piece.rows)
             if result.weight is not None:
@@ -99,10 +103,6 @@ class Stepper:
         gradients = [item.grad for item in self.parameters if item.grad is not None]
         if gradients:
             torch._foreach_div_(gradients, max(1.0, float(weight)))
-
-    def _autocast(self) -> torch.autocast:
-        device, dtype = self.prepared.device, train_dtype(self.prepared.device)
-        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
 
     def _halve(self) -> None:
         before = self.micro.size
