@@ -13,7 +13,16 @@ from training.recipe import Recipe, StrategySpec
 from training.tasks import task_kind
 
 MAX_CARD_BYTES = 1024**2
-METRIC_LABELS = {"macro_f1": "macro F1", "r2": "R²", "rmse": "RMSE", "mae": "MAE", "mase": "MASE"}
+METRIC_LABELS = {
+    "macro_f1": "macro F1",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "mase": "MASE",
+    "map": "mAP",
+    "map50": "mAP@50",
+    "map75": "mAP@75",
+}
 METRIC_LABELS |= {"rmse_log": "RMSE (log)", "r2_log": "R² (log)"}
 METRIC_LABELS |= {"mean_iou": "mean IoU", "pixel_accuracy": "pixel accuracy", "dice": "Dice"}
 # Names of metrics as cards write them; others stand in the table only.
@@ -21,6 +30,7 @@ METRIC_IDS = {
     name: name for name in ("accuracy", "f1", "rmse", "mae", "mase", "roc_auc", "perplexity", "chrf")
 }
 METRIC_IDS |= {"macro_f1": "f1", "r2": "r_squared", "mean_iou": "mean_iou"}
+BY_CLASS = {"per_class_recall": "Recall", "per_class_ap": "Average precision"}
 MAX_METRICS = 10
 LICENSE_FIELDS = ("license", "license_name", "license_link")
 
@@ -147,8 +157,8 @@ def _results(origin: Origin, recipe: Recipe, manifest: Mapping[str, Any]) -> str
         "| Measured on | Metric | Value | 95 % interval | Rows |",
         "| --- | --- | --- | --- | --- |",
     ]
-    recall = _recall(measured) if measured else ""
-    return "## Results\n\n" + "\n".join([*head, *rows]) + "\n" + recall
+    more = _recall(measured) + _overlap(measured) if measured else ""
+    return "## Results\n\n" + "\n".join([*head, *rows]) + "\n" + more
 
 
 def _measured_rows(name: str, measured: Mapping[str, Any], first: str) -> list[str]:
@@ -172,12 +182,24 @@ def _measured_rows(name: str, measured: Mapping[str, Any], first: str) -> list[s
 
 
 def _recall(measured: Mapping[str, Any]) -> str:
-    """Recall of each class, where there are few enough to read."""
-    recall = measured.get("per_class_recall") or {}
-    if not 0 < len(recall) <= 30:
+    """Recall, or average precision, of each class, where there are few enough to read."""
+    found = ""
+    for name, words in BY_CLASS.items():
+        values = measured.get(name) or {}
+        if 0 < len(values) <= 30:
+            cells = ", ".join(f"{_cell(label)} {_number(value)}" for label, value in values.items())
+            found += f"\n{words} by class: {cells}.\n"
+    return found
+
+
+def _overlap(measured: Mapping[str, Any]) -> str:
+    """IoU of each class of pixels, where there are few enough to read."""
+    table = measured.get("per_class")
+    if not isinstance(table, Mapping) or not 0 < len(table) <= 30:
         return ""
-    cells = ", ".join(f"{_cell(label)} {_number(value)}" for label, value in recall.items())
-    return f"\nRecall by class: {cells}.\n"
+    known = {label: row["iou"] for label, row in table.items() if isinstance(row, Mapping) and "iou" in row}
+    cells = ", ".join(f"{_cell(label)} {_number(value)}" for label, value in known.items())
+    return f"\nIoU by class: {cells}.\n" if cells else ""
 
 
 def _curve(history: list[Mapping[str, float]]) -> str:

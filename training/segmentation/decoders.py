@@ -83,7 +83,7 @@ def build(
 
 def assemble(layers: nn.Module, decoder: str, channels: tuple[int, ...], classes: int) -> nn.Module:
     """torchvision's own net of both: images [B, 3, h, w] → `{"out": [B, classes, h, w]}`."""
-    from torchvision.models.segmentation import LRASPP, DeepLabV3, FCN  # isort: skip
+    from torchvision.models.segmentation import FCN, LRASPP, DeepLabV3
     from torchvision.models.segmentation.deeplabv3 import DeepLabHead
     from torchvision.models.segmentation.fcn import FCNHead
 

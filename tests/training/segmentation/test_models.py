@@ -190,6 +190,7 @@ def test_from_recipe_to_card_evaluation_and_answer(
     assert "library_name: torchvision" in card
     assert "- mean_iou" in card
     assert "mean IoU | **" in card
+    assert "IoU by class: ground 0." in card
     assert "IntermediateLayerGetter" in card
     capsys.readouterr()
     assert main(["evaluate", "--model", str(model_dir), "--dataset", str(squares)]) == 0

@@ -27,6 +27,7 @@ from tests.training.world import Listener, write_base
 from training.errors import Interrupted
 from training.finetune import FinetuneResult
 from training.losses import IGNORED
+from training.measures import plots
 from training.measures.masks import mean_iou, pixel_confusion
 from training.recipe import RecipeError
 from training.reporting import SilentReporter
@@ -51,6 +52,9 @@ def test_squares_are_found(learned: FinetuneResult, squares: Path) -> None:
     assert np.mean([row["iou"] for row in plain["per_class"].values()]) == pytest.approx(report.value)
     # Two rows of each mask are of no class and are not counted.
     assert np.sum(plain["confusion"]) == 6 * 38 * SIDE
+    drawn = plots.confusion("Pixels", plain["confusion"], plain["labels"])
+    assert drawn.startswith("<svg")
+    assert "ground" in drawn
 
 
 def test_the_loss_sequence_at_a_fixed_seed(image_net: Path, squares: Path, tmp_path: Path) -> None:
