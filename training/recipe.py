@@ -20,6 +20,7 @@ from training.recipe_data import (
     WITHOUT_BASE,
     ChatData,
     DatasetSpec,
+    DetectionData,
     FusedData,
     ImageData,
     InteractionData,
@@ -42,6 +43,7 @@ __all__ = [
     "WITHOUT_BASE",
     "ChatData",
     "DatasetSpec",
+    "DetectionData",
     "FusedData",
     "ImageData",
     "InteractionData",
@@ -226,7 +228,7 @@ def dump_recipe(recipe: Recipe) -> str:
 def _base_problems(recipe: Recipe) -> list[Problem]:
     if recipe.base_model is not None:
         # A fusion is described beside the encoders that it fuses, a decoder beside the net that it reads.
-        beside = ("multimodal-classification", "semantic-segmentation")
+        beside = ("multimodal-classification", "semantic-segmentation", "object-detection")
         if recipe.network is not None and recipe.task not in beside:
             text = "network describes a net without a base; leave it out, or leave base_model out."
             return [Problem("network", text)]

@@ -206,6 +206,22 @@ class SegmentationData(DatasetSpec):
     augment: str = choice("none", "none", "light")
 
 
+@dataclass(frozen=True, kw_only=True)
+class DetectionData(DatasetSpec):
+    """Pictures and the boxes of what is in them: a column of `{bbox, category}`, or COCO's JSON.
+
+    `box_format` says what four numbers of the column mean: left, top, width, height (`coco`) or left, top,
+    right, bottom (`voc`), in pixels. Pictures are squeezed to `image_size` (null: the model's own).
+    """
+
+    image_column: str = text("image", 100)
+    objects_column: str = text("objects", 100)
+    box_format: str = choice("coco", "coco", "voc")
+    image_size: int | None = number(None, at_least=32, at_most=1024)
+    max_train_images: int | None = number(None, at_least=2, at_most=10_000_000)
+    augment: str = choice("none", "none", "light")
+
+
 # What each task's data set is told by. The web reads this table too; the modules are in training/tasks.
 TASK_DATA: dict[str, type[DatasetSpec]] = {
     "image-classification": ImageData,
@@ -222,6 +238,7 @@ TASK_DATA: dict[str, type[DatasetSpec]] = {
     "recommendation": InteractionData,
     "multimodal-classification": FusedData,
     "semantic-segmentation": SegmentationData,
+    "object-detection": DetectionData,
 }
 # Their nets need no base model: without one, `network` describes what is trained from scratch.
 WITHOUT_BASE = (

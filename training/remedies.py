@@ -72,6 +72,9 @@ def _loss_problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             "optim.label_smoothing",
             f"optim.label_smoothing must be 0 for the task {task}: it has no labels.",
         )
+    if recipe.optim.label_smoothing and task == "object-detection":
+        text = f"optim.label_smoothing must be 0 for the task {task}: the detector's own loss takes none."
+        yield "optim.label_smoothing", text
     if loss.class_weights != "none" and task not in (*BY_CLASS, *BY_LABEL, *BY_PIXEL):
         yield "loss.class_weights", f"loss.class_weights must be none for the task {task}."
     if loss.class_weights == "effective" and task in BY_PIXEL:

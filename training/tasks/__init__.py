@@ -18,6 +18,7 @@ TASKS = {
     "image-multilabel": "training.tasks.image_multilabel:ImageMultilabel",
     "image-regression": "training.tasks.image_regression:ImageRegression",
     "semantic-segmentation": "training.tasks.semantic_segmentation:SemanticSegmentation",
+    "object-detection": "training.tasks.object_detection:ObjectDetection",
     "text-classification": "training.tasks.text_classification:TextClassification",
     "text-generation": "training.tasks.text_generation:TextGeneration",
     "translation": "training.tasks.translation:Translation",

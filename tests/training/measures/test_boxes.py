@@ -124,3 +124,24 @@ def test_measures_of_masks_agree_with_scikit_learn(seed: int) -> None:
 def test_bad_input_is_told_in_a_sentence(call: Callable[[], object], said: str) -> None:
     with pytest.raises(UserError, match=said):
         call()
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_interval_is_that_of_images_drawn_again(seed: int) -> None:
+    """What matches what is found once; the plain way measures every draw anew."""
+    truths, found = sides(examples.scene(seed))
+    generator, plain = np.random.default_rng(7), []
+    for _ in range(100):
+        rows = generator.integers(len(truths), size=len(truths))
+        # Drawn rows in the order of the images: equal scores then stand as they do where images are counted.
+        drawn = [[one[row] for row in sorted(rows)] for one in (truths, found)]
+        plain.append(measure.mean_average_precision(*drawn, classes=4).ap)
+    kept = [value for value in plain if not math.isnan(value)]
+    wanted = np.quantile(kept, (0.025, 0.975)).tolist()
+    assert measure.map_interval(truths, found, 4, resamples=100, seed=7) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_without_objects_there_is_no_interval() -> None:
+    low, high = measure.map_interval([measure.Objects([], [])], [NOTHING], 2)
+    assert math.isnan(low)
+    assert math.isnan(high)
