@@ -30,6 +30,7 @@ from models_app.views.lists import page_of
 from models_app.views.support import HubRequest, PageView, page, repo_page
 from runs import actions
 from runs.access import access_run, run_level
+from runs.again import filled, form_of
 from runs.forms import FinetuneForm
 from runs.models import Run, Stage, Worker
 from runs.pasting import RecipeForm, TargetForm
@@ -58,7 +59,7 @@ def new_run(request: HubRequest, namespace: str, name: str) -> HttpResponse:
     """The fine-tune form of a model; a good one starts the run and leads to its page.
 
     `as=yaml` turns what is filled in into a recipe's text, to be edited; `redraw` only shows the fields
-    again, for browsers without script.
+    again, for browsers without script; `run` fills the form in as that run was, or shows its recipe.
     """
     base = repo_page(request, RepoType.MODEL, namespace, name)
     check_repo(request.actor, base)
@@ -67,6 +68,9 @@ def new_run(request: HubRequest, namespace: str, name: str) -> HttpResponse:
         return _answer(request, base, RecipeForm(request.actor, given))
     if request.method == "POST" and "redraw" not in given and "as" not in given:
         return _answer(request, base, FinetuneForm(request.actor, base, given))
+    # A redrawn form carries its fields, and the address it began at.
+    if (earlier := given.get("run")) and "dataset" not in given:
+        return _shown(request, base, _again(request, base, earlier))
     form = FinetuneForm(request.actor, base, wanted=given.dict())
     if given.get("as") == "yaml":
         return _shown(request, base, RecipeForm(request.actor, initial=_as_text(form)))
@@ -78,6 +82,15 @@ def _answer(request: HubRequest, base: Repo, form: TargetForm) -> HttpResponse:
     if run is not None:
         return HttpResponseRedirect(run.get_absolute_url())
     return _shown(request, base, form, status=422)
+
+
+def _again(request: HubRequest, base: Repo, uuid: str) -> TargetForm:
+    found = access_run(request.actor, uuid)
+    form = form_of(request.actor, base, found)
+    if form is not None:
+        return form
+    kept = _as_text(FinetuneForm(request.actor, base, wanted=filled(found.recipe)))
+    return RecipeForm(request.actor, initial=kept | {"text": recipe_text(found)})
 
 
 def _as_text(form: FinetuneForm) -> dict[str, Any]:

@@ -76,6 +76,11 @@ function settle() {
 }
 document.addEventListener("htmx:afterSettle", settle);
 settle();
+// On a phone a row of tabs is wider than its window: the current one is shown.
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  const row = tab.parentElement;
+  if (row.scrollWidth > row.clientWidth) row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+}
 
 setInterval(tick, 1000);
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from models_app.fitting import tasks_for
@@ -409,6 +410,49 @@ def test_an_endless_recipe_is_refused(as_alice: Client, world: World) -> None:
     response = as_alice.post(FORM, values)
     assert response.status_code == 422
     assert "text" in response.context["form"].errors
+
+
+# --- again
+
+
+def ended(run: Run) -> Run:
+    Run.objects.filter(pk=run.pk).update(stage="COMPLETED", finished_at=timezone.now())
+    run.refresh_from_db()
+    return run
+
+
+def test_a_run_with_changes_begins_as_the_run_was(as_alice: Client, world: World) -> None:
+    is_a(world, "tabular-regression")
+    form = as_alice.get(FORM).context["form"]
+    changes = {"target_column": "price", "columns": "a, b", "epochs": "7", "lr": "0.00025", "patience": "2"}
+    as_alice.post(FORM, filled(form, dataset="alice/digits", benchmark="", name="first", **changes))
+    first = ended(Run.objects.get())
+    assert f"{FORM}?run={first.uuid}" in as_alice.get(f"/runs/{first.uuid}").text
+    again = as_alice.get(f"{FORM}?run={first.uuid}").context["form"]
+    assert {name: again[name].value() for name in changes} == changes
+    address = f"{FORM}?run={first.uuid}&dataset=alice/digits&strategy=head&epochs=9"
+    redrawn = as_alice.get(address).context["form"]
+    assert (redrawn["strategy"].value(), redrawn["epochs"].value()) == ("head", "9")
+    as_alice.post(FORM, filled(again, name="second"))
+    second = Run.objects.exclude(pk=first.pk).get()
+    assert second.recipe == first.recipe
+
+
+def test_a_run_that_the_form_cannot_say_comes_as_text(as_alice: Client, world: World) -> None:
+    is_a(world, "image-classification")
+    run = ended(world.submit(recipe={"strategy": {"kind": "full", "l2_sp": 0.01}}))
+    text = as_alice.get(f"{FORM}?run={run.uuid}").context["form"]["text"].value()
+    assert parse_recipe(text).as_dict() == run.recipe
+
+
+def test_a_run_of_somebody_elses_private_model_fills_nothing_in(
+    client: Client, world: World, carol: User
+) -> None:
+    run = ended(world.submit())
+    Repo.objects.filter(pk=run.target_repo_id).update(private=True)
+    client.force_login(carol, backend=BACKEND)
+    assert client.get(f"{FORM}?run={run.uuid}").status_code == 404
+    assert client.get(f"{FORM}?run=nonsense").status_code == 404
 
 
 # --- the right board
