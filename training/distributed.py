@@ -77,7 +77,10 @@ class World:
         """Everywhere the values that the first process has."""
         if self.size > 1:
             for item in tensors:
-                torch.distributed.broadcast(item.detach(), 0)
+                # Not every memory format can be sent as it lies.
+                held = item.detach().contiguous()
+                torch.distributed.broadcast(held, 0)
+                item.detach().copy_(held)
 
     def told(self, value: Any) -> Any:
         """What the first process has, to all: JSON-able. The others' `value` does not count."""

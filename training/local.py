@@ -48,7 +48,7 @@ def run_here(
         history=result.history,
         seconds={"train": round(result.seconds, 2), "total": round(time.monotonic() - began, 2)},
         evaluation=evaluation,
-        resources=resources.told(),
+        resources=_of_all(resources.told()),
     )
     origin = _origin(recipe, target or out.name, base_dir, data_dir)
     describe(result.model_dir, origin=origin, recipe=recipe, outcome=outcome, base_dir=base_dir)
@@ -57,6 +57,15 @@ def run_here(
         summary["published"] = place.publish(result.model_dir, origin)
     (out / "result.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return summary
+
+
+def _of_all(told: dict[str, Any]) -> dict[str, Any]:
+    """What a run has cost, and that it was measured in one of several processes, where there were several."""
+    size = world().size
+    if size > 1:
+        told["processes"] = size
+        told["energy"]["method"] += f"; the first of {size} processes alone"
+    return told
 
 
 def study_here(recipe: Recipe, *, near: Path, out: Path, reporter: Reporter) -> Study:

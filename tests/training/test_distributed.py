@@ -30,7 +30,9 @@ STOPPING = recipe(optim={"epochs": 30}, early_stopping={"patience": 2})
 DIVERGING = recipe(optim={"name": "sgd", "lr": 10.0, "epochs": 30})
 # Batch-norm, dropout, augmentation and blending: all that draws, or looks at a batch.
 WHOLE = recipe(
-    dataset={"augment": "strong", "mix": "mixup"}, optim={"batch_size": 4, "grad_accum_steps": 2, "epochs": 1}
+    dataset={"augment": "strong", "mix": "mixup"},
+    optim={"batch_size": 4, "grad_accum_steps": 2, "epochs": 1},
+    precision="fp32",
 )
 TALK = talk_recipe(strategy={"kind": "full"}, optim={"batch_size": 3})
 
@@ -200,6 +202,9 @@ def test_the_command_under_torchrun(places: Places, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["metrics"]["val/accuracy"] > 0.5
     assert done.stderr.count("== train") == 1
     assert (tmp_path / "out" / "model" / "README.md").is_file()
+    manifest = json.loads((tmp_path / "out" / "model" / "run.json").read_text())
+    assert manifest["resources"]["processes"] == 2
+    assert manifest["resources"]["energy"]["method"].endswith("the first of 2 processes alone")
     listener = Listener()
     result = run(EVERYTHING, places.vit, places.images, tmp_path / "again", listener)
     assert json.loads(done.stdout)["metrics"] == pytest.approx(result.metrics, **NEAR)
