@@ -64,7 +64,7 @@ def contents(
         if first < last:
             # Many short reads are quicker from a cache that reads ahead.
             is_long = term.byte_stop - term.byte_start >= _SLAB_BYTES
-            with store.reading(term.container, once=once and is_long) as read:
+            with store.reading(term.container, once=once and is_long, stop=term.byte_stop) as read:
                 for content in _term_contents(read, term, first, last):
                     reached += len(content)
                     yield content

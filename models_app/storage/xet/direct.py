@@ -12,6 +12,7 @@ import mmap
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -21,6 +22,8 @@ from models_app.storage.streams import Body, fill
 BLOCK_BYTES = 4096
 _SLAB_BYTES = 1024**2
 _KEPT_SLABS = 32
+# Slabs on their way while one is worked on.
+_AHEAD = 4
 _DIRECT: int = getattr(os, "O_DIRECT", 0)
 _REFUSED = (errno.EINVAL, errno.ENOTSUP)
 
@@ -92,22 +95,63 @@ class DirectWriter:
 
 
 @contextmanager
-def reading(path: str | os.PathLike[str]) -> Iterator[Callable[[int, int], bytes]]:
-    """A function of position and number of bytes; it may give fewer, none only at the file's end."""
-    fd, slab = _open(path, os.O_RDONLY, direct=True), _slabs.take()
+def reading(path: str | os.PathLike[str], stop: int | None = None) -> Iterator[Callable[[int, int], bytes]]:
+    """A function of position and number of bytes; it may give fewer, none only at the file's end.
 
-    def read(start: int, size: int) -> bytes:
-        first = start // BLOCK_BYTES * BLOCK_BYTES
-        wanted = min(_whole_blocks(start + size - first), _SLAB_BYTES)
-        with memoryview(slab) as view, view[:wanted] as part:
-            got = _either_way(fd, partial(os.preadv, fd, [part], first))
-            return bytes(part[start - first : min(got, start - first + size)])
-
+    Made for reading onwards, up to byte `stop` where that is known: what comes next is on its way already.
+    """
+    fd = _open(path, os.O_RDONLY, direct=True)
     try:
-        yield read
+        with ThreadPoolExecutor(_AHEAD) as pool:
+            ahead = _ReadAhead(fd, os.fstat(fd).st_size if stop is None else stop, pool)
+            try:
+                yield ahead.read
+            finally:
+                ahead.keep(range(0))
     finally:
         os.close(fd)
-        _slabs.give(slab)
+
+
+class _ReadAhead:
+    """Slabs of a file by their number, each read by a thread: one at a time leaves the disk idle between."""
+
+    def __init__(self, fd: int, stop: int, pool: ThreadPoolExecutor) -> None:
+        self._fd, self._count, self._pool = fd, -(-stop // _SLAB_BYTES), pool
+        self._coming: dict[int, Future[tuple[mmap.mmap, int]]] = {}
+
+    def read(self, start: int, size: int) -> bytes:
+        number, begin = divmod(start, _SLAB_BYTES)
+        self.keep(range(number, number + _AHEAD))
+        for coming in range(number, max(number + 1, min(number + _AHEAD, self._count))):
+            if coming not in self._coming:
+                self._coming[coming] = self._pool.submit(self._fetch, coming)
+        head = self._part(number, begin, begin + size)
+        rest = begin + size - _SLAB_BYTES
+        if rest <= 0 or number + 1 not in self._coming or begin + len(head) < _SLAB_BYTES:
+            return head
+        return head + self._part(number + 1, 0, rest)
+
+    def keep(self, numbers: range) -> None:
+        """Give back all slabs but these."""
+        for number in [number for number in self._coming if number not in numbers]:
+            coming = self._coming.pop(number)
+            if coming.cancel() or coming.exception() is not None:
+                continue
+            _slabs.give(coming.result()[0])
+
+    def _part(self, number: int, first: int, last: int) -> bytes:
+        slab, got = self._coming[number].result()
+        with memoryview(slab) as view:
+            return bytes(view[first : min(last, got)])
+
+    def _fetch(self, number: int) -> tuple[mmap.mmap, int]:
+        slab = _slabs.take()
+        try:
+            place = number * _SLAB_BYTES
+            return slab, _either_way(self._fd, partial(os.preadv, self._fd, [slab], place))
+        except BaseException:
+            _slabs.give(slab)
+            raise
 
 
 def _whole_blocks(size: int) -> int:
@@ -119,10 +163,10 @@ def _either_way(fd: int, call: Callable[[], int]) -> int:
     try:
         return call()
     except OSError as error:
-        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-        if error.errno not in _REFUSED or not flags & _DIRECT:
+        if error.errno not in _REFUSED:
             raise
-        fcntl.fcntl(fd, fcntl.F_SETFL, flags & ~_DIRECT)
+        # Another thread may have been refused, and have taken the flag off, a moment before.
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~_DIRECT)
         return call()
 
 

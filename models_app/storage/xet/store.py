@@ -74,11 +74,13 @@ class XorbStore:
         return DirectWriter(incoming.name, direct=self.direct)
 
     @contextmanager
-    def reading(self, name: str, *, once: bool = False) -> Iterator[Callable[[int, int], bytes]]:
+    def reading(
+        self, name: str, *, once: bool = False, stop: int | None = None
+    ) -> Iterator[Callable[[int, int], bytes]]:
         """A function of position and number of bytes; FileNotFoundError when the xorb is gone. `once`: nobody
-        is expected to read it again soon."""
+        is expected to read it again soon, and nothing from byte `stop` on."""
         if once and self.direct:
-            with reading_directly(self.path(name)) as read:
+            with reading_directly(self.path(name), stop) as read:
                 yield read
             return
         with self.open(name) as file:
@@ -86,7 +88,7 @@ class XorbStore:
 
     def stream_once(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """The bytes `start` to `stop` (exclusive) in pieces, for somebody who may be the only one to ask."""
-        with self.reading(name, once=True) as read:
+        with self.reading(name, once=True, stop=stop) as read:
             while start < stop and (piece := read(start, min(_COPY_BYTES, stop - start))):
                 start += len(piece)
                 yield piece

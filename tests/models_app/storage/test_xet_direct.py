@@ -127,6 +127,32 @@ def test_buffers_are_used_again(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == b"y"
 
 
+def test_reading_back_and_forth_holds_few_buffers(tmp_path: Path) -> None:
+    content, path = random.Random(0).randbytes(9 * SLAB + 5), tmp_path / "x"
+    path.write_bytes(content)
+    before = len(direct._slabs._idle)
+    with reading(path, 8 * SLAB) as read:
+        for start in (8 * SLAB, 5 * SLAB - 7, 3 * SLAB + 1, 0, 9 * SLAB - 3, SLAB // 2):
+            found = read(start, SLAB)
+            assert found
+            assert content.startswith(found, start)
+    assert len(direct._slabs._idle) <= before + direct._AHEAD
+
+
+def test_a_disk_that_cannot_be_read_says_so_and_nothing_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*words: Any) -> int:
+        raise OSError(errno.EIO, "broken")
+
+    (tmp_path / "x").write_bytes(b"x" * 3 * SLAB)
+    monkeypatch.setattr(os, "preadv", broken)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="broken"), reading(tmp_path / "x") as read:
+        read(0, 10)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_pieces_made_ahead_are_the_same_and_so_are_their_faults() -> None:
     def pieces() -> Iterator[bytes]:
         yield from (b"a", b"", b"c")
