@@ -74,6 +74,9 @@ WORDS: dict[str, tuple[Any, Any]] = {
     "item_table": (_("Table of items"), _("“items” for items.csv. Empty: none.")),
     "title_column": (_("Title column"), _("What an item is called in answers.")),
     "objects_column": (_("Objects column"), _("The column with boxes and their classes.")),
+    "box_format": (_("Boxes are"), _("coco: left, top, width, height; voc: left, top, right, bottom.")),
+    "labels": (_("Class names"), _("In the order of the mask's numbers. Empty: as the data set names them.")),
+    "ignore_index": (_("Ignored number"), _("Pixels of the mask with this number are of no class.")),
     "mask_column": (_("Mask column"), _("The column with the class of every pixel.")),
 }
 # What people look at first; the rest is folded away. Images mostly follow the usual layouts.
@@ -83,6 +86,8 @@ _FIRST: dict[str, tuple[str, ...]] = {
     "image-regression": ("label_column",),
     "tabular-classification": ("target_column", "columns"),
     "tabular-regression": ("target_column", "columns", "target_transform"),
+    "object-detection": ("image_column", "objects_column", "box_format"),
+    "semantic-segmentation": ("image_column", "mask_column"),
     "time-series-forecasting": ("time_column", "target_columns", "context", "horizon", "season"),
     "text-classification": ("text_column", "label_column", "max_tokens"),
     "token-classification": ("tokens_column", "tags_column", "max_tokens"),

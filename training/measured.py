@@ -35,6 +35,7 @@ METRICS: dict[str, tuple[str, ...]] = {
     "summarization": (*_LIKELIHOOD, *_WRITTEN),
     "recommendation": (*_RATINGS, *_RANKS),
     "multimodal-classification": _CLASSES,
+    "semantic-segmentation": ("mean_iou", "pixel_accuracy", "dice"),
     "object-detection": ("map", "map50", "map75", "recall"),
 }  # fmt: skip
 

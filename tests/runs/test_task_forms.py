@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from models_app.fitting import tasks_for
 from models_app.models import Benchmark, Repo, RepoCard, RepoTag
-from runs.fields import COMMON, data_fields
+from runs.fields import COMMON, WORDS, data_fields
 from runs.forms import RECIPE_FIELDS, FinetuneForm
 from runs.models import Run
 from runs.plans import STRATEGY_NAMES, TASK_NAMES, plans_for
@@ -155,8 +155,9 @@ def world_actor(world: World) -> Any:
     return Actor(world.alice)
 
 
-def test_tasks_have_names_that_people_understand() -> None:
+def test_tasks_and_their_fields_have_names_that_people_understand() -> None:
     assert set(TASK_DATA) <= set(TASK_NAMES)
+    assert {field.name for task in TASK_DATA for field in data_fields(task)} <= set(WORDS)
 
 
 def test_every_kind_of_value_reaches_the_recipe(as_alice: Client, world: World) -> None:
