@@ -73,7 +73,14 @@ def prepare_detector(
     if len(labels) > MAX_CLASSES:
         raise UserError("data:too-many-classes", f"The data set has more than {MAX_CLASSES:,} classes.")
     torch.manual_seed(seed)
-    if is_detector(read_config(base_dir)):
+    config = read_config(base_dir)
+    if "architectures" in config and "architecture" not in config:
+        text = (
+            "The base model is one of transformers'; object-detection takes torchvision's detectors, and "
+            "image networks of torchvision and timm."
+        )
+        raise UserError("model:wrong-kind", text)
+    if is_detector(config):
         if network is not None:
             text = (
                 "network describes what stands on a classifier; leave it out: the base model is a detector."

@@ -17,11 +17,14 @@ from tests.training.test_finetune import assert_same_weights
 from tests.training.world import Listener, write_base
 from training.detection import runs
 from training.detection.models import load_detector
+from training.detection.nets import strides_of
 from training.detection.reading import detection_data, read_scenes
+from training.detection.spec import FcosSpec
+from training.detection.trunks import build_trunk, taps_of
 from training.errors import Interrupted, UserError
 from training.finetune import FinetuneResult, finetune
 from training.measured import METRICS
-from training.recipe import Recipe
+from training.recipe import Recipe, parse_recipe
 from training.reporting import SilentReporter
 from training.tasks import task_kind
 from training.tasks.base import Plan
@@ -276,6 +279,11 @@ def test_bases_and_models_of_another_kind(
     with pytest.raises(UserError, match="gives no feature maps that a detector can read") as caught:
         run(recipe(), vit, data, tmp_path / "work")
     assert caught.value.message_id == "model:no-maps"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text(json.dumps({"architectures": ["YolosForObjectDetection"]}))
+    with pytest.raises(UserError, match="is one of transformers'"):
+        run(recipe(), other, data, tmp_path / "work")
     torn = shutil.copytree(finished.model_dir, tmp_path / "torn")
     weights = (torn / "model.safetensors").read_bytes()
     buffer = io.BytesIO()
@@ -321,3 +329,12 @@ def test_a_split_is_parted_by_its_rarest_classes(data: Path) -> None:
     strata = found.strata
     assert strata[0] == -1
     assert set(strata[1:]) == {0, 1}
+
+
+def test_the_committed_recipe_is_one_and_fits_its_base() -> None:
+    text = (Path(__file__).parents[3] / "recipes" / "images" / "tuxpaint-detection.yaml").read_text()
+    given = parse_recipe(text)
+    assert (given.task, given.dataset.validation_split) == ("object-detection", "validation")
+    spec = FcosSpec(96, 2, taps_of(build_trunk("torchvision", "mobilenet_v2")[0], "mobilenet_v2"))
+    assert [(tap.child, tap.channels) for tap in spec.taps] == [("6", 32), ("13", 96), ("18", 1280)]
+    assert strides_of(spec) == [8, 16, 32, 64]
