@@ -18,15 +18,17 @@ from training.errors import Interrupted
 from training.finetune import CHECKPOINT
 from training.recipe import Recipe, dump_recipe
 
+# Several processes, each of which loads torch: on busy cores minutes, once for most tests here.
+pytestmark = pytest.mark.timeout(600)
 Seen = dict[str, list[dict[str, Any]]]
 # Sums of floats in another order; small losses are differences of large logits.
 NEAR: dict[str, Any] = {"rel": 2e-3, "abs": 2e-5}
 
 EVERYTHING = recipe(strategy={"l2_sp": 0.01}, optim={"grad_clip": 0.5, "ema": 0.8, "weight_decay": 0.01})
-GRADUAL = recipe(strategy={"kind": "gradual"}, optim={"epochs": 3})
+GRADUAL = recipe(strategy={"kind": "gradual"})
 LP_FT = recipe(strategy={"kind": "lp-ft", "probe_epochs": 2})
 HEAD = recipe(strategy={"kind": "head"})
-STOPPING = recipe(optim={"epochs": 30}, early_stopping={"patience": 2})
+STOPPING = recipe(optim={"epochs": 30}, early_stopping={"patience": 1})
 DIVERGING = recipe(optim={"name": "sgd", "lr": 10.0, "epochs": 30})
 # Batch-norm, dropout, augmentation and blending: all that draws, or looks at a batch.
 WHOLE = recipe(
@@ -236,7 +238,7 @@ def test_a_mistake_is_told_once(places: Places, tmp_path: Path, arguments: list[
 def test_a_process_that_dies_ends_the_run(places: Places, tmp_path: Path) -> None:
     """The others wait for its gradients: they must neither hang nor tell of closed connections."""
     (tmp_path / "jobs.json").write_text(json.dumps([places.job("dies", EVERYTHING, dies_at=3)]))
-    done = torchrun(["-m", "tests.training.together", str(tmp_path / "jobs.json"), "auto"], seconds=120)
+    done = torchrun(["-m", "tests.training.together", str(tmp_path / "jobs.json"), "auto"])
     assert done.returncode != 0
     assert done.stderr.count("ZeroDivisionError: a fault of ours") == 1
     assert "Connection closed" not in done.stderr

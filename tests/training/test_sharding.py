@@ -20,6 +20,8 @@ from training.finetune import FinetuneResult
 from training.recipe import Recipe
 from training.weights import load_weights
 
+# Two processes, each of which loads torch and transformers: on busy cores minutes, once for most tests here.
+pytestmark = pytest.mark.timeout(600)
 # A step's rows do not go round, gradients are clipped and averaged weights published.
 TALK = test_text_generation.recipe(
     strategy={"kind": "full"}, optim={"batch_size": 3, "grad_clip": 1.0, "ema": 0.8}

@@ -53,7 +53,7 @@ def launch(
 
 
 def torchrun(
-    arguments: list[str], processes: int = 2, seconds: float = 200, **environment: str
+    arguments: list[str], processes: int = 2, seconds: float = 500, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Its standard output and error as text. Raises `TimeoutExpired`: a run that hangs is a failure."""
     given = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
