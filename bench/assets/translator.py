@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -13,7 +14,15 @@ from bench.assets.cards import Card, write_model_card
 from bench.assets.catalogue import Take
 
 PIECES = 2_000
-SIZES = {"d_model": 128, "d_kv": 32, "d_ff": 256, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4}
+SIZES: dict[str, Any] = {
+    "d_model": 128,
+    "d_kv": 32,
+    "d_ff": 256,
+    "num_layers": 2,
+    "num_decoder_layers": 2,
+    "num_heads": 4,
+}
+ENDS: dict[str, Any] = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 
 
@@ -29,9 +38,7 @@ def t5_tiny(folder: Path, take: Take) -> None:
         **SIZES,
         dropout_rate=0.1,
         feed_forward_proj="gated-gelu",
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,
+        **ENDS,
     )
     torch.manual_seed(0)
     T5ForConditionalGeneration(config).save_pretrained(folder)

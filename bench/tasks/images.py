@@ -143,6 +143,13 @@ def kept(page: str) -> dict[str, Any]:
     return found
 
 
+def merged(other: Path) -> None:
+    """Take the tasks of `other` in place of ours, and write the page anew."""
+    tasks = kept("images") | json.loads(other.read_text(encoding="utf-8"))["tasks"]
+    found = {"arms": ARMS, "tasks": {name: tasks[name] for name in SIZES if name in tasks}}
+    report.write("images", found, markdown(found))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -150,11 +157,17 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one seed on 60 pictures")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", choices=sorted(SIZES), nargs="+", default=list(SIZES))
+    parser.add_argument(
+        "--merge", type=Path, help="take over the tasks of another images.json, measure nothing"
+    )
     args = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     torch.set_num_threads(1)
+    if args.merge:
+        merged(args.merge)
+        return 0
     seeds, page = (args.seeds[:1], "images_quick") if args.quick else (args.seeds, "images")
     with tempfile.TemporaryDirectory() as folder:
         for name in args.only:

@@ -27,6 +27,7 @@ from bench.tasks import translationbaselines as baselines
 from bench.tasks.translation_page import NUMBERS, markdown
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "language"
+DATA = {"emoji": "emoji-names", "django": "django-translations"}
 ASK = "Translate into German: "
 SHOWN = 6
 Rows = list[dict[str, str]]
@@ -109,14 +110,10 @@ def nets(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Both data sets, every seed: rows of scores by method, and what each says of the first test rows."""
     from bench.assets import fetch
 
-    empty: dict[str, Any] = {"emoji": {}, "django": {}}
-    found = {name: {"methods": {}, "rows": {}, "shown": {}} for name in empty}
-    places = {
-        name: write_pairs(asset, folder / name, args.limit)
-        for name, asset in (("emoji", "emoji-names"), ("django", "django-translations"))
-    }
+    found: dict[str, Any] = {name: {"methods": {}, "rows": {}, "shown": {}} for name in DATA}
+    places = {name: write_pairs(asset, folder / name, args.limit) for name, asset in DATA.items()}
     tests = {}
-    for name, asset in (("emoji", "emoji-names"), ("django", "django-translations")):
+    for name, asset in DATA.items():
         train, tests[name] = (read(asset, split, args.limit) for split in ("train", "test"))
         found[name]["rows"] = {"train": len(train), "test": len(tests[name])}
         for method, said in plain_methods(train, tests[name]).items():

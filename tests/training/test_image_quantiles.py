@@ -127,7 +127,7 @@ def test_an_interrupted_run_ends_as_the_whole_one(base: Path, numbers: Path, tmp
 def test_learning_on_keeps_the_head_of_equal_quantiles_only(
     finished: FinetuneResult, numbers: Path, tmp_path: Path
 ) -> None:
-    begun = {"epochs": 1, "lr": 1e-7}
+    begun: dict[str, object] = {"epochs": 1, "lr": 1e-7}
     on = run(quantiles(optim=begun), finished.model_dir, numbers, tmp_path / "on")
     # The statistics of batches move a little even at a rate of nothing.
     assert on.metrics["val/rmse"] < 15_000
