@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from tests.training.language.test_text_generation import recipe as talk_recipe
 from tests.training.language.world import write_base as write_llama
 from tests.training.language.world import write_chats
 from tests.training.test_finetune import run
-from tests.training.together import job, launch, torchrun
+from tests.training.together import job, launch, started, torchrun
 from tests.training.world import Listener, recipe, write_base, write_images
+from training.checkpoint import load_checkpoint
 from training.errors import Interrupted
 from training.finetune import CHECKPOINT
 from training.recipe import Recipe, dump_recipe
@@ -252,3 +255,17 @@ def test_a_flag_for_several_processes_needs_them(
     path = write_recipe(places, tmp_path, EVERYTHING)
     assert main(["finetune", str(path), "--out", str(tmp_path / "out"), "--parallel", "fsdp"]) == 2
     assert "start them with torchrun" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_all_and_leaves_a_checkpoint(places: Places, tmp_path: Path) -> None:
+    path = write_recipe(places, tmp_path, recipe(optim={"epochs": 1000}))
+    out = tmp_path / "out"
+    with started(["-m", "training", "finetune", str(path), "--out", str(out)]) as running:
+        while not (out / CHECKPOINT).exists():
+            assert running.poll() is None
+            time.sleep(0.2)
+        running.send_signal(signal.SIGINT)
+        _, error = running.communicate(timeout=200)
+    assert running.returncode != 0
+    assert error.count("Stopped; the same command goes on from the last checkpoint.") == 1
+    assert load_checkpoint(out / CHECKPOINT) is not None

@@ -53,20 +53,27 @@ def launch(
 
 
 def torchrun(
-    arguments: list[str], processes: int = 2, seconds: float = 500, **environment: str
+    arguments: list[str], processes: int = 2, seconds: float = 500
 ) -> subprocess.CompletedProcess[str]:
     """Its standard output and error as text. Raises `TimeoutExpired`: a run that hangs is a failure."""
-    given = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
+    with started(arguments, processes) as running:
+        out, error = running.communicate(timeout=seconds)
+    return subprocess.CompletedProcess(arguments, running.returncode, out, error)
+
+
+@contextmanager
+def started(arguments: list[str], processes: int = 2) -> Iterator[subprocess.Popen[str]]:
+    """A `torchrun` that is ended with the block, if it has not ended itself."""
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     with subprocess.Popen(
         [*command, *arguments], env=given, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
         try:
-            out, error = running.communicate(timeout=seconds)
+            yield running
         finally:
             # torchrun ends its processes when it is told to stop; a kill would leave them behind.
             running.terminate()
-    return subprocess.CompletedProcess(command, running.returncode, out, error)
 
 
 def main(path: Path, mode: str) -> None:
