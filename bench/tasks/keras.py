@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from bench.tasks import images, images_page
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "keras" / "fashion-mnist.yaml"
 COMMAND = "python -m bench.tasks.keras"
-SIZES = {"rows": 800, "size": 97, "epochs": 3, "test": 600}
+SIZES = {"rows": 600, "size": 97, "epochs": 3, "test": 500}
 BASE, TWIN = "keras-mobilenet-v2", "mobilenet-v2"
 # The frozen arms have the recipe's rate and epochs; from scratch as in bench.tasks.images.
 ARMS: dict[str, dict[str, Any]] = {
@@ -56,13 +57,15 @@ def the_recipe(arm: dict[str, Any], sizes: dict[str, int], seed: int) -> Any:
     return parse_recipe({**plain, "seed": seed})
 
 
-def measure(seeds: list[int], sizes: dict[str, int], folder: Path) -> dict[str, Any]:
+def measure(seeds: list[int], sizes: dict[str, int], folder: Path) -> Iterator[dict[str, Any]]:
+    """What is known after every seed: whoever stops it keeps what was measured."""
     from bench.assets import fetch
 
     first = the_recipe(ARMS["Keras MobileNetV2, frozen"], sizes, 0)
     data = images.smaller_test(fetch(first.dataset.repo), folder, sizes["test"])
     methods: dict[str, list[dict[str, Any]]] = {}
-    for seed in seeds:
+    numbers = images.NUMBERS[first.task]
+    for done, seed in enumerate(seeds, start=1):
         recipe = the_recipe({"base": BASE}, sizes, seed)
         for method, scores in baselines.measure(recipe, data).items():
             methods.setdefault(method, []).append({"seed": seed, **scores})
@@ -70,8 +73,8 @@ def measure(seeds: list[int], sizes: dict[str, int], folder: Path) -> dict[str, 
             found = images.one_run(the_recipe(arm, sizes, seed), data)
             methods.setdefault(method, []).append({"seed": seed, **found})
             print(f"seed {seed}, {method}: {found}", flush=True)
-    numbers = images.NUMBERS[first.task]
-    return {"task": first.task, "asset": first.dataset.repo, "numbers": numbers, "methods": methods}
+        about = {"task": first.task, "asset": first.dataset.repo, "numbers": numbers}
+        yield {"seeds": seeds[:done], "sizes": sizes, "arms": ARMS, **about, "methods": methods}
 
 
 def markdown(found: dict[str, Any]) -> str:
@@ -108,13 +111,13 @@ def main() -> int:
     sizes = SIZES | ({"rows": 60, "epochs": 1, "test": 60} if args.quick else {})
     began, busy = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(seeds, sizes, Path(folder))
-    minutes = {
-        "minutes": round((time.perf_counter() - began) / 60, 1),
-        "cpu_minutes": round((time.process_time() - busy) / 60, 1),
-    }
-    found = {"machine": report.machine(), "seeds": seeds, "sizes": sizes, **minutes, "arms": ARMS, **found}
-    report.write("keras_quick" if args.quick else "keras", found, markdown(found))
+        for found in measure(seeds, sizes, Path(folder)):
+            minutes = {
+                "minutes": round((time.perf_counter() - began) / 60, 1),
+                "cpu_minutes": round((time.process_time() - busy) / 60, 1),
+            }
+            found = {"machine": report.machine(), **minutes, **found}
+            report.write("keras_quick" if args.quick else "keras", found, markdown(found))
     return 0
 
 

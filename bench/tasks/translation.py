@@ -19,6 +19,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,8 @@ def plain_methods(train: Rows, test: Rows) -> dict[str, list[str]]:
     }
 
 
-def nets(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Both data sets, every seed: rows of scores by method, and what each says of the first test rows."""
+def nets(args: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
+    """Both data sets, after every seed: scores by method, and what each says of the first test rows."""
     from bench.assets import fetch
 
     found: dict[str, Any] = {name: {"methods": {}, "rows": {}, "shown": {}} for name in DATA}
@@ -129,7 +130,7 @@ def nets(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
             cost, model = learned(given, start, places["django"], work / method.replace(" ", "-"))
             said = written(model, given, [row["en"] for row in tests["django"]])
             _note(found["django"], method, said, tests["django"], {"seed": seed, **cost})
-    return found
+        yield found
 
 
 def _note(found: dict[str, Any], method: str, said: list[str], test: Rows, about: dict[str, Any]) -> None:
@@ -140,7 +141,7 @@ def _note(found: dict[str, Any], method: str, said: list[str], test: Rows, about
     print(f"  {method}: {scores}", flush=True)
 
 
-def smollm2(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def smollm2(args: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
     """SmolLM2-135M-Instruct on Django's texts, as it is and taught by service-chat.yaml's LoRA."""
     import yaml
 
@@ -159,7 +160,7 @@ def smollm2(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         cost, model = learned(recipe, base, data, folder / f"smollm{seed}")
         about = {"seed": seed, **cost}
         _note(found, "SmolLM2-135M-Instruct, taught by LoRA", _answered(model, test), test, about)
-    return found
+        yield found
 
 
 def _answered(model_dir: Path, test: Rows) -> list[str]:
@@ -171,18 +172,28 @@ def _answered(model_dir: Path, test: Rows) -> list[str]:
     return answers(net, scribe, asked, max_new_tokens=64, max_prompt_tokens=128)
 
 
-def measure(args: argparse.Namespace, kept: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The parts asked for, each with when and where it was measured; the others as they were."""
+def measure(args: argparse.Namespace, page: str, folder: Path) -> None:
+    """The parts asked for, each with when and where it was measured; the others stay as they were.
+
+    The page is written after every seed: whoever stops it keeps what was measured.
+    """
     parts = {"nets": nets, "smollm2": smollm2}
     for name in args.only:
         began, busy = time.perf_counter(), time.process_time()
-        kept[name] = parts[name](args, folder)
-        kept[name] |= {
-            "machine": report.machine(),
-            "minutes": round((time.perf_counter() - began) / 60, 1),
-            "cpu_minutes": round((time.process_time() - busy) / 60, 1),
-        }
-    return kept
+        for found in parts[name](args, folder):
+            cost = {
+                "minutes": round((time.perf_counter() - began) / 60, 1),
+                "cpu_minutes": round((time.process_time() - busy) / 60, 1),
+            }
+            whole = {**kept(page), name: {**found, "machine": report.machine(), **cost}}
+            report.write(page, whole, markdown(whole))
+
+
+def kept(page: str) -> dict[str, Any]:
+    """What was measured before, by part."""
+    path = report.RESULTS / f"{page}.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
 
 
 def main() -> int:
@@ -204,12 +215,11 @@ def main() -> int:
         args.seeds, args.smollm_seeds = args.seeds[:1], args.smollm_seeds[:1]
         args.limit, args.epochs = 24, 1
     page = "translation_quick" if args.quick else "translation"
-    path = report.RESULTS / f"{page}.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if not args.page:
-        with tempfile.TemporaryDirectory() as folder:
-            kept = measure(args, kept, Path(folder))
-    report.write(page, kept, markdown(kept))
+    if args.page:
+        report.write(page, kept(page), markdown(kept(page)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        measure(args, page, Path(folder))
     return 0
 
 
