@@ -26,17 +26,19 @@ from bench.tasks import segmentationbaselines as baselines
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "images" / "tuxpaint-segmentation.yaml"
 ASSET = "tuxpaint-detection"
 # Pictures to learn from, their size in pixels, and epochs of whole networks.
-SIZES = {"rows": 400, "size": 112, "epochs": 4}
+SIZES = {"rows": 320, "size": 96, "epochs": 5}
 QUICK = {"rows": 48, "size": 64, "epochs": 1}
 BATCH = 16
 FULL, HEAD = {"kind": "full"}, {"kind": "head"}
-# A decoder alone is cheap, its body runs once: more epochs.
+# Rates are the best that were tried on the validation split with seed 0 and 400 pictures: whole pretrained nets
+# from 1e-3 to 8e-3 (MobileNetV2) or 4e-3, random ones from 4e-3 to 1.6e-2, decoders alone 2e-3 and 5e-3. The
+# last are cheap, their body runs once: more epochs.
 ARMS: dict[str, dict[str, Any]] = {
-    "MobileNetV2, fine-tuned": {"base": "mobilenet-v2", "strategy": FULL, "lr": 1e-3},
-    "EfficientNet-Lite0, fine-tuned": {"base": "efficientnet-lite0", "strategy": FULL, "lr": 1e-3},
-    "MobileNetV2, frozen": {"base": "mobilenet-v2", "strategy": HEAD, "lr": 2e-3, "epochs": 12},
-    "EfficientNet-Lite0, frozen": {"base": "efficientnet-lite0", "strategy": HEAD, "lr": 2e-3, "epochs": 12},
-    "MobileNetV2 from scratch": {"base": "mobilenet-v2", "strategy": FULL, "lr": 2e-3, "init": "scratch"},
+    "MobileNetV2, fine-tuned": {"base": "mobilenet-v2", "strategy": FULL, "lr": 4e-3},
+    "EfficientNet-Lite0, fine-tuned": {"base": "efficientnet-lite0", "strategy": FULL, "lr": 2e-3},
+    "MobileNetV2, frozen": {"base": "mobilenet-v2", "strategy": HEAD, "lr": 5e-3, "epochs": 12},
+    "EfficientNet-Lite0, frozen": {"base": "efficientnet-lite0", "strategy": HEAD, "lr": 5e-3, "epochs": 12},
+    "MobileNetV2 from scratch": {"base": "mobilenet-v2", "strategy": FULL, "lr": 8e-3, "init": "scratch"},
 }
 NUMBERS = ("mean_iou", "pixel_accuracy", "dice")
 LABELS = {"mean_iou": "mean IoU", "pixel_accuracy": "pixel accuracy", "dice": "Dice"}
