@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from training import learning
+from training.detection import yolos
 from training.detection.filling import load_into, load_trunk
-from training.detection.nets import Detector, build_stock, own_size
+from training.detection.nets import Detector, Finder, build_stock, own_size
 from training.detection.spec import (
     MAX_CLASSES,
     DetectorSpec,
@@ -32,7 +33,7 @@ WIDTH, DEPTH, MAX_WIDTH, MAX_DEPTH = 96, 2, 512, 8
 # Below this, statistics over a batch say more about its pictures than about pictures.
 SMALL_BATCH = 8
 # Parts of a body that are a stage each: of torchvision's own detectors, of a trunk's children.
-STAGE = re.compile(r"(features\.\d+\.\d+|(body\.)?(layer)?\d+|extra\.\d+|fpn)\.")
+STAGE = re.compile(r"(features\.\d+\.\d+|(body\.)?(layer)?\d+|extra\.\d+|fpn|encoder\.layer\.\d+)\.")
 
 
 @dataclass
@@ -43,8 +44,8 @@ class DetectorParts(learning.Network):
     steady: bool = False
 
     @property
-    def detector(self) -> Detector:
-        assert isinstance(self.net, Detector)
+    def detector(self) -> Finder:
+        assert isinstance(self.net, Finder)
         return self.net
 
     def set_learning_mode(self) -> None:
@@ -74,12 +75,19 @@ def prepare_detector(
         raise UserError("data:too-many-classes", f"The data set has more than {MAX_CLASSES:,} classes.")
     torch.manual_seed(seed)
     config = read_config(base_dir)
-    if "architectures" in config and "architecture" not in config:
+    if "architectures" in config and "architecture" not in config and not yolos.is_yolos(config):
         text = (
-            "The base model is one of transformers'; object-detection takes torchvision's detectors, and "
-            "image networks of torchvision and timm."
+            "The base model is one of transformers'; of these object-detection takes yolos, beside "
+            "torchvision's detectors and image networks of torchvision and timm."
         )
         raise UserError("model:wrong-kind", text)
+    if network is not None and (is_detector(config) or yolos.is_yolos(config)):
+        text = "network describes what stands on a classifier; leave it out: the base model is a detector."
+        raise UserError("recipe:network", text)
+    net: Finder
+    if yolos.is_yolos(config):
+        net, spec = yolos.prepare(base_dir, tuple(labels), image_size, scratch=scratch, seed=seed)
+        return DetectorParts(_tried(net, spec), "head", stages(net), spec)
     if is_detector(config):
         if network is not None:
             text = (
@@ -93,8 +101,11 @@ def prepare_detector(
     return DetectorParts(net, "head", stages(net), spec, steady=not scratch and batch_size < SMALL_BATCH)
 
 
-def load_detector(model_dir: Path) -> tuple[Detector, DetectorSpec]:
+def load_detector(model_dir: Path) -> tuple[Finder, DetectorSpec]:
     """A finished detector, fp32, in eval mode. Raises `UserError` if the directory holds no whole one."""
+    if yolos.is_yolos(read_config(model_dir)):
+        found, spec = yolos.load(model_dir)
+        return _tried(found, spec), spec
     spec = read_detector(model_dir)
     if not spec.labels or not spec.image_size:
         text = "The model's config.json names no labels or no image_size, so it is only fit to learn from."
@@ -106,14 +117,18 @@ def load_detector(model_dir: Path) -> tuple[Detector, DetectorSpec]:
 
 def save_detector(parts: DetectorParts, model_dir: Path) -> None:
     """Write weights under torchvision's own names, config and preprocessor."""
+    if isinstance(parts.net, yolos.Yolos):
+        yolos.save(parts.net, model_dir)
+        return
     assert parts.spec is not None
+    assert isinstance(parts.net, Detector)
     model_dir.mkdir(parents=True, exist_ok=True)
-    tensors = {parts.detector.stock_name(name): item for name, item in parts.net.state_dict().items()}
+    tensors = {parts.net.stock_name(name): item for name, item in parts.net.state_dict().items()}
     write_weights(model_dir / WEIGHTS, tensors)
     write_detector(model_dir, parts.spec)
 
 
-def stages(net: Detector) -> list[list[str]]:
+def stages(net: Finder) -> list[list[str]]:
     """Learning names of the body from input to output, a list a stage; what precedes the first is one too."""
     groups: list[list[str]] = []
     current = None
@@ -193,7 +208,7 @@ def _built(spec: DetectorSpec) -> nn.Module:
     return net
 
 
-def _tried(net: Detector, spec: DetectorSpec) -> Detector:
+def _tried(net: Finder, spec: DetectorSpec) -> Finder:
     """The detector in eval mode, after one empty picture: sizes that do not fit show up here."""
     try:
         with torch.inference_mode():

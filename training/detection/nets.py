@@ -85,12 +85,32 @@ class Joint(nn.Module):
         return found
 
 
-class Detector(nn.Module):
-    """`head` is the stock detector without its `body`, so that either can learn, or be run, by itself.
+class Finder(nn.Module):
+    """A detector in two parts, so that either can learn, or be run, by itself.
 
     Inputs: `images` float32 [B, 3, size, size] in 0..1, or `maps` as `features` gives them; and `truth`, a
     mapping a picture of `boxes` [k, 4] (shares of the sides) and `labels` [k] from 0.
     """
+
+    body: nn.Module
+    size: int
+
+    def features(self, images: Tensor) -> dict[str, Tensor]:
+        """What the body says of images [B, 3, size, size] in 0..1, by name."""
+        raise NotImplementedError
+
+    def forward(self, inputs: dict[str, Any], learning: bool = False) -> Any:
+        """With `learning` the detector's own loss; else `(loss [1], detections)`: a mapping a picture of
+        `boxes` [m, 4] in shares, `labels` [m] from 0 and `scores` [m]."""
+        raise NotImplementedError
+
+    def detect(self, images: list[Tensor], maps: dict[str, Tensor] | None = None) -> list[dict[str, Tensor]]:
+        """Detections in eval mode, boxes as shares of the sides, the background left out."""
+        raise NotImplementedError
+
+
+class Detector(Finder):
+    """`head` is torchvision's detector without its `body`. The loss is the sum of the detector's own."""
 
     def __init__(self, stock: Any, spec: DetectorSpec) -> None:
         super().__init__()
@@ -107,15 +127,11 @@ class Detector(nn.Module):
         return f"{self.place}.{rest}" if part == "body" else rest
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
-        """What the body says of images [B, 3, size, size] in 0..1, a map a level."""
         head: Any = self.head
         batch = head.transform(list(images))[0].tensors
         return self._run_body(batch)
 
     def forward(self, inputs: dict[str, Any], learning: bool = False) -> Any:
-        """With `learning` the sum of the detector's own losses; else `(loss [1], detections)`: a mapping a
-        picture of `boxes` [m, 4] in shares, `labels` [m] from 0 and `scores` [m].
-        """
         images, given = self._pictures(inputs), inputs.get("maps")
         truth = [{"boxes": one["boxes"] * self.size, "labels": one["labels"] + 1} for one in inputs["truth"]]
         if learning:
@@ -126,7 +142,6 @@ class Detector(nn.Module):
         return loss.reshape(1), self.detect(images, maps)
 
     def detect(self, images: list[Tensor], maps: dict[str, Tensor] | None = None) -> list[dict[str, Tensor]]:
-        """Detections in eval mode, boxes as shares of the sides, the background left out."""
         self._answer(maps)
         found = self.head(images)
         kept = [one["labels"] > 0 for one in found]

@@ -15,7 +15,7 @@ from training.detection import models, pictures
 from training.detection.examples import MapRows, Objects, PictureRows, Truth
 from training.detection.judging import Answers, DetectionTask
 from training.detection.models import DetectorParts
-from training.detection.nets import Detector
+from training.detection.nets import Finder
 from training.detection.reading import Scenes, detection_data, read_scenes, renumbered, same_labels
 from training.detection.spec import DetectorSpec
 from training.device import pick_device, reproducible
@@ -74,9 +74,7 @@ def prepare(plan: Plan) -> Prepared:
     )
 
 
-def answers_on(
-    net: Detector, spec: DetectorSpec, scenes: Scenes, reporter: Reporter
-) -> tuple[Truth, Answers]:
+def answers_on(net: Finder, spec: DetectorSpec, scenes: Scenes, reporter: Reporter) -> tuple[Truth, Answers]:
     """Objects and detections of every picture of a split, on the CPU, in order.
 
     Raises `UserError` `model:not-finite` for NaN and infinity, and what `reporter.check` raises.
@@ -144,7 +142,7 @@ def _loaded(plan: Plan, scenes: Scenes, rows: list[int], parts: DetectorParts, a
     return PictureRows(pixels, Objects.of(boxes, [scenes.kinds[row] for row in rows]), augment)
 
 
-def _as_maps(plan: Plan, net: Detector, train: PictureRows, val: PictureRows | None) -> list[Any]:
+def _as_maps(plan: Plan, net: Finder, train: PictureRows, val: PictureRows | None) -> list[Any]:
     """What the frozen body says of every picture, once for all epochs; pictures where that is too much."""
     with torch.inference_mode():
         one = net.eval().features(train.pixels[:1].to(plan.device).float().div_(255))
@@ -156,7 +154,7 @@ def _as_maps(plan: Plan, net: Detector, train: PictureRows, val: PictureRows | N
     return [part and MapRows(_maps(plan, net, part.pixels), part.objects) for part in (train, val)]
 
 
-def _maps(plan: Plan, net: Detector, pixels: Tensor) -> dict[str, Tensor]:
+def _maps(plan: Plan, net: Finder, pixels: Tensor) -> dict[str, Tensor]:
     def pieces() -> Iterator[dict[str, Tensor]]:
         with torch.inference_mode():
             for batch in pixels.split(EVAL_ROWS):

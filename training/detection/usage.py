@@ -7,12 +7,24 @@ from typing import Any
 from training.detection.nets import SCORE_THRESHOLD, strides_of
 from training.detection.spec import FcosSpec
 from training.detection.trunks import Tap, build_trunk, trunk_code
+from training.detection.yolos import is_yolos
 
 BUILD = {"timm": "timm.create_model", "torchvision": "torchvision.models.get_model"}
+YOLOS = """from PIL import Image
+from transformers import AutoImageProcessor, AutoModelForObjectDetection
+
+processor = AutoImageProcessor.from_pretrained("{repo}")
+net = AutoModelForObjectDetection.from_pretrained("{repo}")
+photo = Image.open("photo.png").convert("RGB")
+found = net(**processor(photo, return_tensors="pt"))
+sizes = [photo.size[::-1]]
+(objects,) = processor.post_process_object_detection(found, threshold=0.5, target_sizes=sizes)"""
 
 
 def usage_of(repo: str, config: dict[str, Any]) -> str:
     """Python that gives `net`, which takes a list of pictures of any size, and `labels` by index."""
+    if is_yolos(config):
+        return YOLOS.format(repo=repo)
     fcos = config.get("fcos")
     library = str(config.get("library_name", "torchvision"))
     lines = [

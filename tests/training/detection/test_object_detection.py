@@ -281,7 +281,7 @@ def test_bases_and_models_of_another_kind(
     assert caught.value.message_id == "model:no-maps"
     other = tmp_path / "other"
     other.mkdir()
-    (other / "config.json").write_text(json.dumps({"architectures": ["YolosForObjectDetection"]}))
+    (other / "config.json").write_text(json.dumps({"architectures": ["DetrForObjectDetection"]}))
     with pytest.raises(UserError, match="is one of transformers'"):
         run(recipe(), other, data, tmp_path / "work")
     torn = shutil.copytree(finished.model_dir, tmp_path / "torn")
