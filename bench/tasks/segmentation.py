@@ -30,9 +30,9 @@ SIZES = {"rows": 320, "size": 96, "epochs": 5}
 QUICK = {"rows": 48, "size": 64, "epochs": 1}
 BATCH = 16
 FULL, HEAD = {"kind": "full"}, {"kind": "head"}
-# Rates are the best that were tried on the validation split with seed 0 and 400 pictures: whole pretrained nets
-# from 1e-3 to 8e-3 (MobileNetV2) or 4e-3, random ones from 4e-3 to 1.6e-2, decoders alone 2e-3 and 5e-3. The
-# last are cheap, their body runs once: more epochs.
+# Rates are the best of those tried on the validation split with seed 0 and 400 pictures: whole pretrained
+# nets from 1e-3 to 8e-3 (MobileNetV2) or 4e-3, random ones from 4e-3 to 1.6e-2, decoders alone 2e-3 and 5e-3.
+# The last are cheap, their body runs once: more epochs.
 ARMS: dict[str, dict[str, Any]] = {
     "MobileNetV2, fine-tuned": {"base": "mobilenet-v2", "strategy": FULL, "lr": 4e-3},
     "EfficientNet-Lite0, fine-tuned": {"base": "efficientnet-lite0", "strategy": FULL, "lr": 2e-3},

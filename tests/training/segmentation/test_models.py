@@ -24,11 +24,12 @@ from tests.training.world import write_base
 from training.__main__ import main
 from training.errors import UserError
 from training.finetune import FinetuneResult
-from training.recipe import dump_recipe
+from training.recipe import SegmentationData, dump_recipe, parse_recipe
 from training.segmentation import decoders
 from training.segmentation.models import load_model, prepare_model
 from training.tasks import task_kind
 
+ROOT = Path(__file__).parents[3]
 KIND = task_kind("semantic-segmentation")
 
 
@@ -172,6 +173,14 @@ def test_a_segformers_card_says_how_to_use_it(
     exec(KIND.usage(str(model_dir), config), known)  # noqa: S102
     assert known["mask"].shape == (40, SIDE)
     assert set(known["mask"].unique().tolist()) <= {0, 1, 2}
+
+
+def test_the_committed_recipe_is_one() -> None:
+    text = (ROOT / "recipes/images/tuxpaint-segmentation.yaml").read_text()
+    found = parse_recipe(text)
+    assert isinstance(found.dataset, SegmentationData)
+    assert found.dataset.labels == ("background", "animals", "food", "plants", "vehicles")
+    assert parse_recipe(dump_recipe(found)) == found
 
 
 def test_from_recipe_to_card_evaluation_and_answer(
