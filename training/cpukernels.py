@@ -1,6 +1,6 @@
 """Three operations that torch is slow at on a CPU while a network learns in bf16, done another way.
 
-Measured on an AMD EPYC (Zen 5), torch 2.14, one thread: decision 0024. The results are the same to rounding;
+Measured on an AMD EPYC (Zen 5), torch 2.14, one thread: decision 0025. The results are the same to rounding;
 dropout draws other masks of the same law. Only the forward pass has to run inside `CpuKernels`.
 """
 
