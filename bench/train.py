@@ -43,8 +43,10 @@ def part_arm(args: argparse.Namespace, job: work.Job) -> dict[str, Any]:
     from safetensors.torch import save_file
 
     from bench.train_peers import hf, images, ours, texts
-    from training import model
+    from training import finetune, model  # noqa: F401 (peers' imports are left out of the clock too)
+    from training.tasks import task_kind
 
+    task_kind(ours.recipe_of(job).task)
     shutil.rmtree(job.out, ignore_errors=True)
     image = job.race != "minilm"
     loops = {"plain": images.plain if image else texts.plain, "timm": images.timm_loop}
