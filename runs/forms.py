@@ -180,10 +180,18 @@ class FinetuneForm(TargetForm):
         self.initial["name"] = free_name(owner, self.base, self.facts.repo if self.facts else None)
         if not self.is_bound:
             chosen = {"task": self.current_task, "strategy": kind}
-            self.initial.update({name: given[name] for name in given if name in self.fields} | chosen)
+            carried = {name: given[name] for name in given if self._takes(name, given[name])}
+            self.initial.update(carried | chosen)
         for name, value in self.automatic.items():
             text = gettext("automatic: %(value)s") % {"value": _shown(value)}
             self.fields[name].widget.attrs["placeholder"] = text
+
+    def _takes(self, name: str, value: str) -> bool:
+        """Whether the field is there and, of choices, offers this one: another task has other boards."""
+        field = self.fields.get(name)
+        if isinstance(field, forms.ChoiceField):
+            return field.valid_value(value)
+        return field is not None
 
     def _following(self, facts: DatasetFacts) -> dict[str, str]:
         own = own_benchmark(facts, self.benchmarks)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Max, Min
+from django.utils.safestring import SafeString
 
 from accounts.actor import Actor
 from models_app.leaderboards import leaderboard
@@ -16,6 +17,7 @@ from models_app.templatetags.hub import is_share
 from models_app.views.boards import board_address
 from runs.evaluations import other_scores
 from runs.models import Run, RunLog, Stage
+from training.measures.drawings import drawings
 
 MAX_POINTS = 1500
 LOG_TAIL = 200
@@ -122,6 +124,11 @@ def seconds_taken(run: Run) -> float | None:
 def log_tail(run: Run) -> list[RunLog]:
     """The newest lines, oldest of them first."""
     return list(run.logs.order_by("-attempt", "-seq")[:LOG_TAIL])[::-1]
+
+
+def plots_of(run: Run) -> list[str]:
+    """SVG of what was measured: confusion, calibration, errors. Our own markup; labels are escaped."""
+    return [SafeString(text) for text in drawings(run.summary.get("evaluation") or {}).values()]
 
 
 def result_of(run: Run, actor: Actor) -> dict[str, Any]:

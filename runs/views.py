@@ -38,6 +38,7 @@ from runs.progress import (
     curves_of,
     log_tail,
     metrics_tag,
+    plots_of,
     progress_of,
     result_of,
     seconds_taken,
@@ -155,6 +156,7 @@ def run(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
     context = _live_context(request, found) | {
         "section": "runs",
         "curves": curves_of(found),
+        "plots": plots_of(found),
         "recipe": recipe_text(found),
     }
     return render(request, "runs/run.html", context)

@@ -90,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="the whole report")
     command.set_defaults(run=_evaluate)
 
+    command = commands.add_parser("compare", help="two models on the same rows: is one better?")
+    command.add_argument("--models", nargs=2, required=True, metavar="MODEL", help="as in evaluate")
+    command.add_argument("--dataset", required=True, help="directory or namespace/name[@revision]")
+    command.add_argument("--split", default="test")
+    command.add_argument("--json", action="store_true", help="everything")
+    command.set_defaults(run=_compare)
+
     command = commands.add_parser("predict", help="answer one input")
     command.add_argument("--model", required=True, help="directory or namespace/name[@revision]")
     command.add_argument("input", help="a file, or text where the task takes text")
@@ -169,6 +176,26 @@ def _evaluate(options: argparse.Namespace) -> int:
         if isinstance(value, float) and name not in shown
     ]
     print(", ".join([f"{report.metric} {report.value:.4f} ({interval})", *others, f"{report.n} rows"]))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from training.sources import resolve_source
+
+    first, second = (resolve_source(model, "model") for model in options.models)
+    data_dir = resolve_source(options.dataset, "dataset")
+    for model, folder in zip(options.models, (first, second), strict=True):
+        if not (folder / "recipe.yaml").is_file():
+            text = f"{model} has no recipe.yaml, which says what it does and which columns it reads."
+            raise UserError("compare:no-recipe", text)
+    recipes = _read_recipe(first / "recipe.yaml"), _read_recipe(second / "recipe.yaml")
+    from training.compare import compare_models, told_as_json, told_in_words
+
+    names = options.models[0], options.models[1]
+    found = compare_models(
+        first, second, data_dir, options.split, recipes=recipes, names=names, reporter=SilentReporter()
+    )
+    print(told_as_json(found) if options.json else told_in_words(found))
     return 0
 
 

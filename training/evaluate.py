@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from training import metrics
@@ -15,6 +17,7 @@ from training.batches import EVAL_BATCH, normalize
 from training.data import Split, read_split
 from training.device import pick_device, reproducible
 from training.errors import UserError
+from training.measures.drawings import reliability_of
 from training.model import Network, load_network
 from training.pixels import Pictures, pixel_chunks
 from training.reporting import Reporter, SilentReporter
@@ -34,6 +37,9 @@ class EvalReport:
     labels: list[str]
     lo: float
     hi: float
+    # Bins of confidence, where the split has no class that the model does not know.
+    reliability: dict[str, Any] | None = None
+    told: tuple[NDArray[Any], NDArray[Any]] | None = field(default=None, compare=False)
 
     @property
     def metric(self) -> str:
@@ -44,7 +50,11 @@ class EvalReport:
         return self.accuracy
 
     def as_dict(self) -> dict[str, Any]:
-        return {"metric": self.metric, "value": self.value, **dataclasses.asdict(self)}
+        plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        del plain["told"]
+        if self.reliability is None:
+            del plain["reliability"]
+        return {"metric": self.metric, "value": self.value, **plain}
 
 
 def evaluate(
@@ -67,7 +77,8 @@ def evaluate(
     network = load_network(model_dir)
     found = read_split(data_dir, split, image_column=image_column, label_column=label_column)
     labels, targets = _match_labels(network, found)
-    predictions = outputs_on(network, found, reporter, batch_size).argmax(1).tolist()
+    outputs = outputs_on(network, found, reporter, batch_size)
+    predictions = outputs.argmax(1).tolist()
     matrix = metrics.confusion_matrix(targets, predictions, len(labels))
     correct = sum(row[index] for index, row in enumerate(matrix))
     lo, hi = metrics.wilson(correct, len(targets))
@@ -80,7 +91,14 @@ def evaluate(
         labels=labels,
         lo=lo,
         hi=hi,
+        reliability=_reliability(outputs, targets),
+        told=(np.array(targets), np.array(predictions)),
     )
+
+
+def _reliability(outputs: Tensor, targets: list[int]) -> dict[str, Any] | None:
+    known = max(targets) < outputs.shape[1]
+    return reliability_of(outputs.double().softmax(1).numpy(), targets) if known else None
 
 
 def _match_labels(network: Network, split: Split) -> tuple[list[str], list[int]]:

@@ -67,7 +67,7 @@ def set_learning_mode(network: Parts) -> None:
 
 
 def follow_gradients(module: nn.Module, inherited: bool) -> None:
-    """Train mode for modules all of whose parameters learn, eval mode for others; those without any inherit."""
+    """Train mode for modules whose parameters all learn, eval mode elsewhere; those with none inherit."""
     parameters = list(module.parameters())
     module.training = all(item.requires_grad for item in parameters) if parameters else inherited
     for child in module.children():

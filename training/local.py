@@ -13,6 +13,8 @@ from typing import Any
 from training.distributed import world
 from training.errors import EngineError, UserError
 from training.finetune import FinetuneResult, finetune
+from training.measures.drawings import drawings
+from training.measures.plots import curves, standalone
 from training.origin import OID_LENGTH, LocalOrigin, Pinned
 from training.publish import Outcome, describe
 from training.recipe import Recipe
@@ -55,8 +57,22 @@ def run_here(
     summary = _summary(result, outcome)
     if place:
         summary["published"] = place.publish(result.model_dir, origin)
+    _draw(out / "plots", outcome)
     (out / "result.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return summary
+
+
+def _draw(folder: Path, outcome: Outcome) -> None:
+    """The run's curves, and what was measured on its benchmark, as SVG files."""
+    plots = drawings(outcome.evaluation or {})
+    lines = {
+        name: [(row["step"], row[name]) for row in outcome.history if name in row]
+        for name in ("train/loss", "val/loss")
+    }
+    plots["loss"] = curves("Loss", {name: points for name, points in lines.items() if points})
+    folder.mkdir(exist_ok=True)
+    for name, text in plots.items():
+        (folder / f"{name}.svg").write_text(standalone(text), encoding="utf-8")
 
 
 def _of_all(told: dict[str, Any]) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _parquet_images(
 
 
 def cell_source(cell: Any, root: Path, where: str) -> Source:
-    """Where the image of a cell is: bytes, a path, or struct{bytes, path}. `UserError` where there is none."""
+    """Where the image of a cell is: bytes, a path, or struct{bytes, path}. `UserError` for none."""
     if isinstance(cell, dict):
         cell = cell.get("bytes") or cell.get("path")
     if isinstance(cell, bytes):

@@ -86,3 +86,15 @@ def test_pages_show_whatever_was_measured(world: World, client: Client) -> None:
     for words in ("4.25", "MAE", "700", "95 % interval 4 to 4.5", "MASE 0.8", 'series="train/mae val/mae"'):
         assert words in page
     assert "4.25" in client.get("/runs").content.decode()
+
+
+def test_a_finished_runs_page_draws_what_was_measured(client: Client, world: World) -> None:
+    run = world.claim(world.submit()).run
+    evaluation = {"accuracy": 0.5, "n": 4, "labels": ["<i>a", "b"], "confusion": [[1, 1], [1, 1]]}
+    Run.objects.filter(pk=run.pk).update(stage=Stage.COMPLETED, summary={"evaluation": evaluation})
+    text = client.get(f"/runs/{run.uuid}").text
+    assert text.count('class="plot"') == 1
+    assert "<i>a" not in text
+    assert "&lt;i&gt;a" in text
+    Run.objects.filter(pk=run.pk).update(summary={"evaluation": {**evaluation, "confusion": "no"}})
+    assert 'class="plot"' not in client.get(f"/runs/{run.uuid}").text

@@ -336,6 +336,9 @@ def test_only_boards_that_can_measure_the_task_are_offered(as_alice: Client, wor
     shown = as_alice.get(FORM).context["form"].fields["benchmark"].choices
     assert [key for key, _ in shown] == ["alice/digits#miss", ""]
     classes = as_alice.get(f"{FORM}?task=tabular-classification").context["form"].fields["benchmark"].choices
+    # The board that was chosen for another task is none of this one's: the data set's own stands there.
+    carried = as_alice.get(f"{FORM}?task=tabular-classification&benchmark=alice/other%23prices")
+    assert carried.context["form"].initial["benchmark"] != "alice/other#prices"
     assert [key for key, _ in classes] == ["alice/digits#hits", ""]
 
 

@@ -85,6 +85,13 @@ def test_finetune_evaluate_predict(
     assert (first.split()[1], second.split()[1]) == ("cat", "dog")
     assert main(["predict", "--model", str(model), "none.png"]) == 2
     assert capsys.readouterr().err == "The image none.png does not exist.\n"
+    assert {path.name for path in (out / "plots").iterdir()} == {
+        "loss.svg",
+        "confusion.svg",
+        "calibration.svg",
+    }
+    assert main(["compare", "--models", str(model), str(model), "--dataset", str(images)]) == 0
+    assert "do equally well" in capsys.readouterr().out
 
 
 def test_validate_prints_the_whole_recipe(base: Path, images: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import gzip
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,9 @@ def _send(hub: LiveHub, head: bytes, *pieces: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", hub.port), timeout=60) as connection:
         for piece in (head, *pieces):
             connection.sendall(piece)
-        connection.shutdown(socket.SHUT_WR)
+        # A hub that has answered and hung up already leaves nothing to shut.
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
         return _rest(connection)
 
 

@@ -37,7 +37,7 @@ MEASURES: dict[str, Callable[[Floats, Floats], Floats]] = {"r2": r2_rows, "rmse"
 def error_intervals(
     targets: ArrayLike, predictions: ArrayLike, names: Iterable[str], *, resamples: int
 ) -> dict[str, tuple[float, float]]:
-    """95 % bootstrap bounds by name, of those of `names` that are in `MEASURES`, on the same draws for all."""
+    """95 % bootstrap bounds by name, of those of `names` that are in `MEASURES`."""
     return {
         name: (found.lo, found.hi)
         for name in names

@@ -10,13 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training import metrics
 from training.losses import Loss
 from training.measures import classification, regression
 from training.tabular.targets import NumberTarget, Target
-from training.tasks.base import Measured, StepResult
-
-MAX_TABLE_CLASSES = 200
+from training.tasks.base import StepResult
 
 
 class NumberTask:
@@ -97,21 +94,6 @@ def quantile_measures(target: NumberTarget, truth: np.ndarray, outputs: Tensor) 
     losses = [regression.pinball_loss(truth, guess, level) for level, guess in pairs]
     covered = regression.coverage(truth, bounds[:, 0], bounds[:, -1])
     return {"pinball": float(np.mean(losses)), "coverage": covered}
-
-
-def class_report(outputs: Tensor, targets: np.ndarray, labels: list[str], known: int) -> Measured:
-    predictions = outputs.argmax(1).numpy()
-    matrix = classification.confusion_matrix(targets, predictions, len(labels))
-    correct = int(np.trace(matrix))
-    lo, hi = metrics.wilson(correct, len(targets))
-    found = {"accuracy": correct / len(targets), "macro_f1": classification.f1(matrix)}
-    if targets.max() < known:
-        found |= classification.summary(targets, outputs.double().softmax(1).numpy())
-    tables: dict[str, Any] = {"labels": labels}
-    if len(labels) <= MAX_TABLE_CLASSES:
-        tables["per_class"] = classification.per_class(matrix).rows(labels)
-        tables["confusion"] = matrix.tolist()
-    return Measured(len(targets), "accuracy", found["accuracy"], lo, hi, found, tables)
 
 
 def _roc_auc(targets: np.ndarray, scores: np.ndarray) -> float:

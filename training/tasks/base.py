@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.batches import EVAL_BATCH
@@ -128,7 +129,8 @@ class Report(Protocol):
 @dataclass(frozen=True)
 class Measured:
     """The report of most tasks. `metrics`: every number by name; `tables`: by class, by horizon, …;
-    `intervals`: the 95 % bounds of other metrics than the first."""
+    `intervals`: the 95 % bounds of other metrics than the first; `told`: truth and prediction of every row,
+    class indices or numbers, where a row has one, for comparing two models row by row."""
 
     n: int
     metric: str
@@ -138,6 +140,7 @@ class Measured:
     metrics: dict[str, float] = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    told: tuple[NDArray[Any], NDArray[Any]] | None = field(default=None, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, the numbers of `metrics` among the others."""

@@ -20,6 +20,7 @@ from training.imageusage import usage_of
 from training.losses import Loss
 from training.measures import regression
 from training.measures.checks import defined
+from training.measures.drawings import scatter_of
 from training.measures.errors import error_intervals
 from training.model import load_network
 from training.objectives import of_numbers, quantile_levels
@@ -71,7 +72,10 @@ class ImageRegression:
         reporter.check()
         bounds = error_intervals(found.values, told, scores, resamples=RESAMPLES)
         lo, hi = bounds.pop(metric)
-        return Measured(len(found), metric, scores[metric], lo, hi, scores, intervals=bounds)
+        pair, tables = (found.values, told), {"scatter": scatter_of(found.values, told)}
+        return Measured(
+            len(found), metric, scores[metric], lo, hi, scores, tables, intervals=bounds, told=pair
+        )
 
     def predict(self, model_dir: Path, given: str) -> dict[str, Any]:
         """`{target, value}`, the value in the target's own unit; of a model that tells quantiles the median,

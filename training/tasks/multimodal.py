@@ -29,9 +29,10 @@ from training.recipe import FusedData, NetworkSpec, Recipe, parse_recipe
 from training.reporting import Reporter, SilentReporter
 from training.tabular.columns import Table, rows_to_table
 from training.tabular.encoding import Encoder
-from training.tabular.judging import ClassTask, class_report
+from training.tabular.judging import ClassTask
 from training.tabular.targets import class_places, fit_classes
 from training.tasks.base import Measured, Plan, Prepared, StepResult
+from training.tasks.reports import class_report
 
 EVAL_ROWS = 1024
 

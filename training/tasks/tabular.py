@@ -12,13 +12,13 @@ from torch import Tensor
 from training import objectives
 from training.device import reproducible
 from training.errors import UserError
+from training.measures.drawings import scatter_of
 from training.measures.errors import error_intervals
 from training.recipe import Recipe
 from training.reporting import Reporter
 from training.tabular.judging import (
     ClassTask,
     NumberTask,
-    class_report,
     number_measures,
     quantile_measures,
 )
@@ -37,6 +37,7 @@ from training.tabular.targets import (
     skewness,
 )
 from training.tasks.base import Measured, Plan, Prepared, Task
+from training.tasks.reports import class_report
 
 RESAMPLES = 1000
 SKEWED = 1.0
@@ -117,7 +118,10 @@ class TabularRegression(TabularKind):
         found = {**number_measures(target, truth, guess), **quantile_measures(target, truth, outputs)}
         bounds = error_intervals(truth, guess, found, resamples=RESAMPLES)
         lo, hi = bounds.pop("r2")
-        return Measured(table.rows, "r2", found["r2"], lo, hi, found, intervals=bounds)
+        tables = {"scatter": scatter_of(truth, guess)}
+        return Measured(
+            table.rows, "r2", found["r2"], lo, hi, found, tables, intervals=bounds, told=(truth, guess)
+        )
 
 
 class TabularClassification(TabularKind):

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training import metrics
 from training.batches import Batches
 from training.device import pick_device, reproducible
 from training.errors import UserError
@@ -24,12 +23,11 @@ from training.recipe import Recipe, TextData
 from training.reporting import Reporter, SilentReporter
 from training.sampling import balanced_order
 from training.tasks.base import Measured, Plan, Prepared, StepResult
+from training.tasks.reports import class_report
 from training.text import frozen, predicting, runs
 from training.text.batching import TextBatches, length_order, tokenize_texts
 from training.text.reading import Texts, read_texts
 from training.text.tails import Logits, learner
-
-MAX_TABLE_CLASSES = 200
 
 
 class TextClassification:
@@ -75,7 +73,7 @@ class TextClassification:
         batches = _batches(model, found, list(range(len(found))), reporter, "texts")
         with reproducible(0, True):
             logits = predicting.class_logits(model, batches, pick_device(), reporter)
-        return _measured(logits, np.asarray(targets), labels, len(model.encoder.labels))
+        return class_report(logits, np.asarray(targets), labels, len(model.encoder.labels))
 
     def predict(self, model_dir: Path, given: str) -> list[dict[str, Any]]:
         """`[{label, score}]`, most likely first. A pair is given as JSON: `{"text": …, "text_pair": …}`."""
@@ -190,21 +188,6 @@ def _known_first(known: list[str], split: Texts) -> tuple[list[str], list[int]]:
     labels = known + [label for label in split.labels if label in present and label not in set(known)]
     index_of = {label: index for index, label in enumerate(labels)}
     return labels, [index_of[split.labels[target]] for target in split.targets]
-
-
-def _measured(logits: Tensor, targets: np.ndarray, labels: list[str], known: int) -> Measured:
-    predictions = logits.argmax(1).numpy()
-    matrix = classification.confusion_matrix(targets, predictions, len(labels))
-    correct = int(np.trace(matrix))
-    lo, hi = metrics.wilson(correct, len(targets))
-    found = {"accuracy": correct / len(targets), "macro_f1": classification.f1(matrix)}
-    if targets.max() < known:
-        found |= classification.summary(targets, logits.double().softmax(1).numpy())
-    tables: dict[str, Any] = {"labels": labels}
-    if len(labels) <= MAX_TABLE_CLASSES:
-        tables["per_class"] = classification.per_class(matrix).rows(labels)
-        tables["confusion"] = matrix.tolist()
-    return Measured(len(targets), "accuracy", found["accuracy"], lo, hi, found, tables)
 
 
 def _given(given: str) -> tuple[str, str | None]:
