@@ -51,8 +51,10 @@ def drawings(evaluation: Mapping[str, Any]) -> dict[str, str]:
             "Truth and prediction", evaluation["confusion"], [str(name) for name in evaluation["labels"]]
         ),
         "calibration": lambda: reliability_diagram("Calibration", _bins(evaluation["reliability"])),
-        "parity": lambda: parity("Prediction over truth", *_points(evaluation["scatter"])),
-        "residuals": lambda: residuals("Errors", *_points(evaluation["scatter"])),
+        "parity": lambda: parity(
+            _titled("Prediction over truth", evaluation), *_points(evaluation["scatter"])
+        ),
+        "residuals": lambda: residuals(_titled("Errors", evaluation), *_points(evaluation["scatter"])),
     }
     found = {}
     for name, make in makers.items():
@@ -61,6 +63,11 @@ def drawings(evaluation: Mapping[str, Any]) -> dict[str, str]:
         except (KeyError, TypeError, ValueError, OverflowError, UserError):
             continue
     return found
+
+
+def _titled(title: str, evaluation: Mapping[str, Any]) -> str:
+    rows, shown = evaluation.get("n"), len(evaluation["scatter"]["truth"])
+    return f"{title}: {shown} of {rows:,} rows" if isinstance(rows, int) and rows > shown else title
 
 
 def _points(table: Mapping[str, Any]) -> tuple[list[float], list[float]]:

@@ -90,7 +90,7 @@ def reliability_diagram(title: str, found: Reliability) -> str:
         parts += [bar, tag("circle", cx=at(across(sure)), cy=at(y), r=3, fill="currentColor")]
     diagonal = f"M{LEFT} {BOTTOM}L{RIGHT} {TOP}"
     parts.append(tag("path", d=diagonal, stroke="currentColor", stroke_dasharray="4 4", fill="none"))
-    parts.append(write(LEFT + 8, TOP + 14, f"expected calibration error {found.error:.3f}"))
+    parts.append(write(RIGHT, TOP - 8, f"expected calibration error {found.error:.3f}", text_anchor="end"))
     gap = float(np.nansum(found.counts * (found.confidence - found.accuracy))) / total
     told = (
         f"Over {total:,} rows the expected calibration error is {found.error:.3f}; on average the model is "

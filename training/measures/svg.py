@@ -134,7 +134,9 @@ def axes(across: Scale, up: Scale, x_label: str, y_label: str) -> str:
     for value, text in zip(places, tick_texts(places), strict=True):
         x = across(value)
         parts.append(tag("path", d=f"M{at(x)} {at(bottom)}v4", stroke="currentColor"))
-        parts.append(write(x, bottom + 18, text, text_anchor="middle"))
+        # A long number at the end of the axis would be cut by the picture's edge.
+        at_edge = right - x < 20 and len(text) > 4
+        parts.append(write(x, bottom + 18, text, text_anchor="end" if at_edge else "middle"))
     frame = f"M{at(left)} {at(top)}V{at(bottom)}H{at(right)}"
     parts.append(tag("path", d=frame, stroke="currentColor", fill="none"))
     parts.append(write((left + right) / 2, bottom + 36, x_label, text_anchor="middle"))

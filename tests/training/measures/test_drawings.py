@@ -23,6 +23,8 @@ def test_classes_have_a_matrix_and_a_calibration_numbers_have_their_errors() -> 
     assert "<b>" not in found["confusion"]
     numbers = drawings({"scatter": scatter_of([1.0, 2.0, 3.0], [1.5, 2.0, 2.5])})
     assert set(numbers) == {"parity", "residuals"}
+    sample = drawings({"n": 5000, "scatter": scatter_of([1.0, 2.0], [1.5, 2.0])})
+    assert "2 of 5,000 rows" in sample["parity"]
     for text in (found | numbers).values():
         ElementTree.fromstring(text)  # noqa: S314 (our own markup)
 
