@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,8 @@ def call(args: argparse.Namespace, part: str, race: str, peer: str, form: str, s
     return found
 
 
-def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Every arm of a race once, then all of them again, with another seed."""
+def measure(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Every arm of a race once, then all of them again, with another seed; told after every race."""
     races: dict[str, Any] = {}
     for race in args.only:
         runs: dict[str, list[Any]] = {}
@@ -116,7 +117,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 runs.setdefault(f"{peer} {form}", []).append(call(args, "arm", race, peer, form, seed))
         limits = call(args, "limits", race, "plain", "default", 0)
         races[race] = {"limits": limits, "runs": runs, "rows": args.rows[race], "epochs": args.epochs[race]}
-    return races
+        yield races
 
 
 def main() -> int:
@@ -148,11 +149,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         args.work = Path(folder)
         work.prepare(args.work, args.only, args.rows, 100 if args.quick else 1000)
-        races = measure(args)
-    where = report.machine()
-    name = "train" + ("_quick" if args.quick else "")
-    content = {"machine": where, "summary": page.summary(races), "races": races}
-    report.write(name, content, page.markdown(races, where, args.repeat, 100 if args.quick else 1000))
+        name, where = "train" + ("_quick" if args.quick else ""), report.machine()
+        for races in measure(args):
+            # After every race: whoever stops it keeps what was measured.
+            content = {"machine": where, "summary": page.summary(races), "races": races}
+            told = page.markdown(races, where, args.repeat, 100 if args.quick else 1000)
+            report.write(name, content, told)
     return 0
 
 
