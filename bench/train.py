@@ -1,6 +1,6 @@
 """A full fine-tune against the plain loop, the Hugging Face Trainer and timm's loop, side by side in one run.
 
-    python -m bench.train            three races, three rounds; about a quarter of an hour
+    python -m bench.train            three races, three rounds; about forty minutes
     python -m bench.train --quick    the same code on few rows, once
     python -m bench.train --only mobilenet --repeat 1
 
@@ -32,7 +32,7 @@ FORMS = ("default", "fp32", "bf16")
 IMAGES = [("ours", "default"), *((peer, form) for peer in ("plain", "hf", "timm") for form in FORMS)]
 TEXTS = [("ours", "default"), *((peer, form) for peer in ("plain", "hf") for form in FORMS)]
 ARMS = {"mobilenet": IMAGES, "resnet": IMAGES, "minilm": TEXTS}
-ROWS = {"mobilenet": 640, "resnet": 640, "minilm": 480}
+ROWS = {"mobilenet": 640, "resnet": 640, "minilm": 192}
 EPOCHS = {"mobilenet": 2, "resnet": 2, "minilm": 2}
 
 
@@ -72,7 +72,7 @@ def part_arm(args: argparse.Namespace, job: work.Job) -> dict[str, Any]:
 
 
 def part_limits(args: argparse.Namespace, job: work.Job) -> dict[str, Any]:
-    """Measured rates of matrix products, and operations of a whole run of this race."""
+    """Measured rates of products, and operations of a whole run of this race."""
     import torch
 
     from bench.train_peers import texts

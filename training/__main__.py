@@ -1,6 +1,7 @@
 """`python -m training`: fine-tune, evaluate, predict, validate; `worker` and `demo` for the hub.
 
 Exit status: 0 done; 2 the recipe, data or model cannot be used (standard error says why); 1 anything else.
+Of several processes that fail together one says why and has that status; the others end with 0.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error.message, file=sys.stderr)
         return 2
     except ToldElsewhere:
-        return 1
+        # Any other status, and torchrun might end the process that tells before it has spoken.
+        return 0
     except (EngineError, Canceled, Interrupted) as error:
         print(error.message, file=sys.stderr)
         return 1

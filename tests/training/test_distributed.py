@@ -238,6 +238,17 @@ def test_a_mistake_is_told_once(places: Places, tmp_path: Path, arguments: list[
     assert "training/__main__.py" not in done.stderr
 
 
+def test_who_does_not_tell_ends_no_other(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """torchrun ends all at the first status that is not 0: the one that tells may not have spoken yet."""
+    from training.__main__ import main
+
+    for rank, status, told in (("1", 0, ""), ("0", 2, "torchrun is for finetune")):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        assert main(["study", "recipe.yaml", "--out", "out"]) == status
+        assert capsys.readouterr().err.startswith(told)
+
+
 def test_a_process_that_dies_ends_the_run(places: Places, tmp_path: Path) -> None:
     """The others wait for its gradients: they must neither hang nor tell of closed connections."""
     (tmp_path / "jobs.json").write_text(json.dumps([places.job("dies", EVERYTHING, dies_at=3)]))

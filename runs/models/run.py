@@ -1,4 +1,4 @@
-"""Runs: work handed to workers. The row is the truth; a broker message is only a wake-up."""
+"""The run: work handed to a worker. The row is the truth; a broker message is only a wake-up."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Namespace
 from models_app.models import Repo
 from runs.evaluations import Score, score_of
+from runs.models.worker import Worker
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
@@ -29,22 +30,15 @@ class Stage(models.TextChoices):
     ERROR = "ERROR"
 
 
+class Kind(models.TextChoices):
+    """What is asked of a worker; the life of the row is the same."""
+
+    TRAIN = "train"
+    # One real measured step, from which memory and time are told before anything is queued.
+    PREFLIGHT = "preflight"
+
+
 ENDED = (Stage.COMPLETED, Stage.CANCELED, Stage.ERROR)
-
-
-class Worker(models.Model):
-    """A machine that takes runs; it authenticates with its own token, of which the hub keeps a hash."""
-
-    name = models.CharField(max_length=100, unique=True)
-    token_hash = models.CharField(max_length=64, unique=True)
-    flavors = models.JSONField(default=list)
-    versions = models.JSONField(default=dict)
-    last_seen_at = models.DateTimeField(null=True, blank=True)
-    is_enabled = models.BooleanField(default=True)
-    created_at = models.DateTimeField(default=timezone.now)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -56,6 +50,13 @@ class RunQuerySet(models.QuerySet["Run"]):
 
     def active(self) -> RunQuerySet:
         return self.exclude(stage__in=ENDED)
+
+    def waiting(self) -> RunQuerySet:
+        return self.filter(stage=Stage.SCHEDULING)
+
+    def training(self) -> RunQuerySet:
+        """Without the measured steps: what people mean by a run."""
+        return self.filter(kind=Kind.TRAIN)
 
     def stale(self, now: datetime) -> RunQuerySet:
         """Running, but the worker has not been heard of for the heartbeat timeout."""
@@ -77,7 +78,7 @@ class Run(models.Model):
     """One fine-tuning run; every revision it uses is frozen as a commit oid at submission."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    kind = models.CharField(max_length=8, default="train", choices=[("train", "train")])
+    kind = models.CharField(max_length=12, default=Kind.TRAIN, choices=Kind.choices)
     namespace = models.ForeignKey(Namespace, models.PROTECT, related_name="runs")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="runs")
     stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.SCHEDULING)
@@ -86,6 +87,13 @@ class Run(models.Model):
     message_id = models.CharField(max_length=64, blank=True)
     message = models.TextField(blank=True)
     flavor = models.CharField(max_length=32, default="cpu-basic")
+    # staff may put a run before or behind all others; equals share fairly
+    priority = models.SmallIntegerField(default=0)
+    sweep = models.ForeignKey("runs.Sweep", models.SET_NULL, null=True, blank=True, related_name="runs")
+    # its place in the sweep, from 0
+    sweep_index = models.PositiveIntegerField(null=True, blank=True)
+    # the run that this one repeats, resumes or changes
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
     recipe = models.JSONField()
     base_repo = models.ForeignKey(Repo, models.SET_NULL, null=True, related_name="runs_as_base")
     base_oid = models.CharField(max_length=40)
@@ -102,6 +110,8 @@ class Run(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     # attempts whose worker fell silent; an orderly interruption is not one
     losses = models.PositiveIntegerField(default=0)
+    # after a failure of the platform, nobody takes the run before this
+    not_before = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     sends = models.PositiveIntegerField(default=0)
     worker = models.ForeignKey(Worker, models.SET_NULL, null=True, blank=True, related_name="runs")
@@ -113,6 +123,13 @@ class Run(models.Model):
     timeout_seconds = models.PositiveIntegerField(default=6 * 3600)
     progress_step = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)
+    # the newest checkpoint that the hub keeps, with every metric up to its step; see runs/checkpoints.py
+    checkpoint_step = models.PositiveIntegerField(null=True, blank=True)
+    checkpoint_bytes = models.PositiveBigIntegerField(default=0)
+    checkpoint_sha256 = models.CharField(max_length=64, blank=True)
+    checkpoint_at = models.DateTimeField(null=True, blank=True)
+    # what the measured step foretold: {"peak_memory_bytes", "seconds", "parts", ...}
+    forecast = models.JSONField(default=dict, blank=True)
     # final metrics: {"metrics": {...}, "evaluation": {...}, "seconds": {...}}
     summary = models.JSONField(default=dict)
 
@@ -122,6 +139,7 @@ class Run(models.Model):
         ordering: ClassVar = ["-created_at"]
         indexes: ClassVar = [
             models.Index(fields=["stage", "heartbeat_at"]),
+            models.Index(fields=["namespace", "stage"], name="run_namespace_stage"),
             models.Index(fields=["stage", "sent_at"], condition=Q(stage="SCHEDULING"), name="run_unclaimed"),
         ]
 
@@ -149,54 +167,3 @@ class Run(models.Model):
     def time_limit(self) -> timedelta:
         """How long one attempt may take."""
         return timedelta(seconds=self.timeout_seconds)
-
-
-class RunLabel(models.Model):
-    """`key=value` as its people have put it on the run (the wire's job labels)."""
-
-    run = models.ForeignKey(Run, models.CASCADE, related_name="label_rows")
-    key = models.CharField(max_length=100)
-    value = models.CharField(max_length=100, blank=True)
-
-    class Meta:
-        ordering: ClassVar = ["id"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "key"], name="run_label_once")]
-        indexes: ClassVar = [models.Index(fields=["key", "value"], name="run_label_value")]
-
-    def __str__(self) -> str:
-        return f"{self.key}={self.value}"
-
-
-class RunMetric(models.Model):
-    """One point of one curve; resending it is harmless."""
-
-    run = models.ForeignKey(Run, models.CASCADE, related_name="metrics")
-    step = models.PositiveIntegerField()
-    name = models.CharField(max_length=64)
-    value = models.FloatField()
-    at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "step", "name"], name="metric_once")]
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.step}"
-
-
-class RunLog(models.Model):
-    """One line of the run's log; `seq` counts within an attempt."""
-
-    run = models.ForeignKey(Run, models.CASCADE, related_name="logs")
-    attempt = models.PositiveIntegerField()
-    seq = models.PositiveIntegerField()
-    at = models.DateTimeField()
-    text = models.CharField(max_length=2000)
-
-    class Meta:
-        ordering: ClassVar = ["attempt", "seq"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["run", "attempt", "seq"], name="log_line_once")
-        ]
-
-    def __str__(self) -> str:
-        return self.text

@@ -1,0 +1,28 @@
+"""The tables of runs."""
+
+from __future__ import annotations
+
+from runs.models.ledger import Attempt, ComputeQuota
+from runs.models.run import ENDED, Kind, Run, RunQuerySet, Stage
+from runs.models.sweep import Measurement, Sweep
+from runs.models.telling import RunActivity, RunLabel, RunLog, RunMetric
+from runs.models.worker import Tier, Worker, WorkerState
+
+__all__ = [
+    "ENDED",
+    "Attempt",
+    "ComputeQuota",
+    "Kind",
+    "Measurement",
+    "Run",
+    "RunActivity",
+    "RunLabel",
+    "RunLog",
+    "RunMetric",
+    "RunQuerySet",
+    "Stage",
+    "Sweep",
+    "Tier",
+    "Worker",
+    "WorkerState",
+]
