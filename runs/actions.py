@@ -26,6 +26,7 @@ from runs.freezing import Frozen, freeze
 from runs.labels import label_problems, labels_of, put_labels
 from runs.lifecycle import NotYourRun, finish_run
 from runs.models import Run, Stage
+from runs.ties import NO_TIES, Ties
 from training.recipe import Problem, Recipe, RecipeError, parse_recipe
 
 MAX_ACTIVE_RUNS = 20
@@ -58,6 +59,7 @@ def submit(
     private: bool | None = None,
     timeout_seconds: int | None = None,
     labels: Mapping[str, str] | None = None,
+    ties: Ties = NO_TIES,
 ) -> Run:
     """Queue a run of this recipe that publishes to `target` (`namespace/name`, or a name of one's own).
 
@@ -83,7 +85,7 @@ def submit(
         )
     with transaction.atomic():
         repo = _target_repo(actor, place, _privacy(private, frozen))
-        run = _insert(actor, frozen, repo, flavor, timeout_seconds)
+        run = _insert(actor, frozen, repo, flavor, timeout_seconds, ties)
         put_labels(run, labels or {})
         return run
 
@@ -144,7 +146,9 @@ def set_labels(actor: Actor, *, run: Run, labels: Mapping[str, str]) -> Run:
     return run
 
 
-def _insert(actor: Actor, frozen: Frozen, target: Repo, flavor: str, timeout_seconds: int | None) -> Run:
+def _insert(
+    actor: Actor, frozen: Frozen, target: Repo, flavor: str, timeout_seconds: int | None, ties: Ties
+) -> Run:
     assert actor.user is not None  # `submit` has refused anonymous callers
     run = Run.objects.create(
         namespace=target.namespace,
@@ -161,6 +165,7 @@ def _insert(actor: Actor, frozen: Frozen, target: Repo, flavor: str, timeout_sec
         target_repo=target,
         target_base_oid=git_store(target).resolve(target.default_branch),
         timeout_seconds=timeout_seconds or settings.HUB_RUN_TIMEOUT_SECONDS,
+        **ties.columns(),
     )
     record_event(actor, EventTag.RUN_SUBMIT, repo=target, run=str(run.uuid))
     transaction.on_commit(lambda: dispatch.wake(run))
