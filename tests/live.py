@@ -139,6 +139,12 @@ class LiveHub:
 
     def start(self) -> None:
         """Start the web process and wait until it answers."""
+        self.launch()
+        assert self.process is not None
+        wait_until_up(self.url, self.process, self.log)
+
+    def launch(self) -> None:
+        """Start the web process."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "hub.wsgi", "--bind", f"127.0.0.1:{self.port}",
@@ -150,7 +156,6 @@ class LiveHub:
                  "--limit-request-line", "8190", "--no-control-socket"],
                 env=self.environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait_until_up(self.url, self.process, self.log)
 
     def stop(self) -> None:
         """End the web process, by its own pid."""

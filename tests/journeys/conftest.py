@@ -15,16 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from tests.journeys.inputs import publish_inputs
 from tests.live import ROOT, LiveHub, make_hub
 from training.hubclient import HubApi
 
 WORKER_TOKEN = "tyw_journeysjourneysjourneysjourneys"
 CLOCKS = {"HUB_REAPER_SECONDS": "1", "HUB_HEARTBEAT_TIMEOUT_SECONDS": "6"}
-EVAL = "name: Shades\ntasks:\n- {id: shades, split: test, metric: accuracy}\n"
 
 
 @dataclass
@@ -155,35 +153,6 @@ class Yard:
         return [commit.commit_id for commit in commits if f"Run {run['id']}" in commit.message]
 
 
-def write_shades(folder: Path) -> None:
-    """Two classes of noisy 32 px images, dark and light: 40 to learn from, 12 held out."""
-    generator = np.random.default_rng(0)
-    for split, each in (("train", 20), ("test", 6)):
-        for name, level in (("dark", 60), ("light", 190)):
-            (folder / split / name).mkdir(parents=True)
-            for index in range(each):
-                pixels = np.clip(generator.normal(level, 30, (32, 32, 3)), 0, 255).astype(np.uint8)
-                Image.fromarray(pixels).save(folder / split / name / f"{index}.png")
-    (folder / "eval.yaml").write_text(EVAL)
-    (folder / "README.md").write_text("---\nlicense: cc0-1.0\n---\n# Shades\n")
-
-
-def write_tiny(folder: Path) -> None:
-    """A network of timm's own test size (0.4 million parameters) with seeded random weights."""
-    import timm
-    import torch
-    from safetensors.torch import save_file
-
-    from training.spec import ModelSpec, write_spec
-
-    torch.manual_seed(0)
-    net = timm.create_model("test_efficientnet", num_classes=2)
-    save_file(net.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
-    spec = ModelSpec("test_efficientnet", "timm", 2, ("a", "b"), image_size=32)
-    write_spec(folder, spec, num_features=net.num_features)
-    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Tiny\n")
-
-
 @pytest.fixture(scope="session")
 def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     hub = make_hub(tmp_path_factory.mktemp("yard"), **CLOCKS)
@@ -193,7 +162,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
         hub.manage(
             "provision", "--data-dir", str(hub.data_dir), "--worker", "journeys", "--token", WORKER_TOKEN
         )
-        publish_inputs(hub, tmp_path_factory)
+        publish_inputs(hub, tmp_path_factory.mktemp("inputs"))
         made.start_jobs()
         yield made
     finally:
@@ -202,16 +171,6 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
         for process in made.processes:
             made.end(process)
         hub.stop()
-
-
-def publish_inputs(hub: LiveHub, folders: pytest.TempPathFactory) -> None:
-    """alice/tiny and alice/shades, by the stock client."""
-    for name, repo_type, write in (("tiny", "model", write_tiny), ("shades", "dataset", write_shades)):
-        folder = folders.mktemp(name)
-        write(folder)
-        api = hub.api()
-        api.create_repo(f"alice/{name}", repo_type=repo_type)
-        api.upload_folder(repo_id=f"alice/{name}", folder_path=folder, repo_type=repo_type)
 
 
 @pytest.fixture

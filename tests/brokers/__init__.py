@@ -1,0 +1,1 @@
+"""Real brokers, and the stories of runs told with each of them."""
