@@ -159,6 +159,9 @@ def _number(given: Any) -> float | int | None:
             given = float(given)
         except ValueError:
             return None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+    if isinstance(given, bool) or not isinstance(given, int | float):
         return None
-    return given
+    try:
+        return given if math.isfinite(given) else None
+    except OverflowError:  # a whole number of 400 digits is no float
+        return None
