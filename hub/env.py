@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -48,6 +51,41 @@ def env_ints(name: str, default: str) -> list[int]:
         return [int(part) for part in value.split(",")]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be whole numbers between commas, got {value!r}") from error
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)")
+_PRICE = re.compile(r"(\d+(?:\.\d+)?)\s+(\S{1,8})")
+
+
+def env_sizes(name: str) -> dict[str, int]:
+    """Bytes by name from `cpu-basic=8GB, gpu-small=16GiB`: GB are powers of 1000, GiB of 1024."""
+    found: dict[str, int] = {}
+    for key, text in _pairs(name, "cpu-basic=8GB"):
+        size = _SIZE.fullmatch(text)
+        if size is None or not float(size[1]):
+            raise ImproperlyConfigured(f"{name}: {key} must be a size like 8GB, got {text!r}")
+        unit = 1024 if "i" in size[2] else 1000
+        found[key] = int(float(size[1]) * unit ** ("KMGT".index(size[2][0]) + 1))
+    return found
+
+
+def env_prices(name: str) -> dict[str, tuple[Decimal, str]]:
+    """An amount an hour and its currency by name from `cpu-basic=0.05 EUR, gpu-small=0.60 EUR`."""
+    found: dict[str, tuple[Decimal, str]] = {}
+    for key, text in _pairs(name, "gpu-small=0.60 EUR"):
+        price = _PRICE.fullmatch(text)
+        if price is None:
+            raise ImproperlyConfigured(f"{name}: {key} must be a price an hour like 0.60 EUR, got {text!r}")
+        found[key] = (Decimal(price[1]), price[2])
+    return found
+
+
+def _pairs(name: str, example: str) -> Iterator[tuple[str, str]]:
+    for part in filter(str.strip, os.environ.get(name, "").split(",")):
+        key, mark, text = (word.strip() for word in part.partition("="))
+        if not key or not mark or not text:
+            raise ImproperlyConfigured(f"{name} must be like {example}, got {part.strip()!r}")
+        yield key, text
 
 
 def env_directory(name: str, default: Path) -> Path:

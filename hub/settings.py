@@ -6,7 +6,18 @@ import os
 import re
 from pathlib import Path
 
-from hub.env import env_bool, env_database, env_directory, env_int, env_ints, env_secret, env_str
+from hub.env import (
+    env_bool,
+    env_database,
+    env_directory,
+    env_int,
+    env_ints,
+    env_prices,
+    env_secret,
+    env_sizes,
+    env_str,
+)
+from hub.mail import env_mail
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.search(r"^## (\d\S*)", (BASE_DIR / "CHANGELOG.md").read_text(), re.M)[1]  # type: ignore[index]
@@ -49,6 +60,13 @@ HUB_HEARTBEAT_TIMEOUT_SECONDS = env_int("HUB_HEARTBEAT_TIMEOUT_SECONDS", 45)
 HUB_RUN_ATTEMPTS = env_int("HUB_RUN_ATTEMPTS", 4)
 HUB_RUN_TIMEOUT_SECONDS = env_int("HUB_RUN_TIMEOUT_SECONDS", 6 * 3600)
 HUB_FLAVORS = env_str("HUB_FLAVORS", "cpu-basic").split(",")
+# memory and price of each flavor, see runs/flavors.py
+HUB_FLAVOR_MEMORY = env_sizes("HUB_FLAVOR_MEMORY")
+HUB_FLAVOR_PRICES = env_prices("HUB_FLAVOR_PRICES")
+# of one namespace, 0: no limit; see runs/quotas.py
+HUB_MAX_RUNNING_PER_NAMESPACE = env_int("HUB_MAX_RUNNING_PER_NAMESPACE", 0, least=0)
+HUB_MAX_WAITING_PER_NAMESPACE = env_int("HUB_MAX_WAITING_PER_NAMESPACE", 500, least=0)
+HUB_COMPUTE_MINUTES = env_int("HUB_COMPUTE_MINUTES", 0, least=0)
 
 # --- storages
 HUB_GIT_DIR = HUB_DATA_DIR / "git"
@@ -66,6 +84,14 @@ HUB_XET_DOWNLOAD = env_bool("HUB_XET_DOWNLOAD", True)
 # Whether messages may go to this machine and its own network; seconds before each further attempt.
 HUB_WEBHOOKS_PRIVATE_TARGETS = env_bool("HUB_WEBHOOKS_PRIVATE_TARGETS", False)
 HUB_WEBHOOKS_RETRIES = env_ints("HUB_WEBHOOKS_RETRIES", "60,300,1800,7200,28800")
+
+# --- mail: none is sent without a server
+_MAIL = env_mail("HUB_MAIL_URL")
+HUB_MAIL_ON = bool(_MAIL)
+globals().update(_MAIL)
+DEFAULT_FROM_EMAIL = env_str("HUB_MAIL_FROM", "Tuneyard <tuneyard@localhost>")
+# Runs that take longer are told of, where their people have not chosen otherwise.
+HUB_MAIL_LONG_RUN_MINUTES = env_int("HUB_MAIL_LONG_RUN_MINUTES", 10, least=0)
 
 # --- attachments of discussions: at most so much a file, and a person
 HUB_ATTACHMENTS_DIR = HUB_DATA_DIR / "attachments"

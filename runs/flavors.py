@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
+
+from django.conf import settings
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,20 @@ class Flavor:
         return f"train.{self.name}"
 
 
+@dataclass(frozen=True)
+class Money:
+    """An amount of a currency, as its operator names it."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        """Two digits; of less than one hundredth, that it is less."""
+        if 0 < self.amount < Decimal("0.01"):
+            return f"< 0.01 {self.currency}"
+        return f"{self.amount:,.2f} {self.currency}"
+
+
 FLAVORS: dict[str, Flavor] = {
     flavor.name: flavor
     for flavor in (
@@ -30,3 +47,20 @@ FLAVORS: dict[str, Flavor] = {
     )
 }
 DEFAULT_FLAVOR = "cpu-basic"
+
+
+def memory_limit(flavor: str) -> int | None:
+    """Bytes of main memory that a run may take; None where the operator set none."""
+    return settings.HUB_FLAVOR_MEMORY.get(flavor)
+
+
+def price(flavor: str) -> Money | None:
+    """Of an hour; None where the operator set none."""
+    found = settings.HUB_FLAVOR_PRICES.get(flavor)
+    return Money(*found) if found else None
+
+
+def cost(flavor: str, seconds: float) -> Money | None:
+    """Of so many seconds; None where there is no price."""
+    an_hour = price(flavor)
+    return an_hour and Money(an_hour.amount * Decimal(seconds) / 3600, an_hour.currency)

@@ -10,6 +10,7 @@ from models_app.access import Refusal, RepoDisabled, RepoGated, access_repo
 from models_app.files import git_store
 from models_app.models import Benchmark, Repo
 from models_app.storage.errors import RevisionNotFound
+from runs.column_check import column_problems
 from training.measured import metrics_of
 from training.recipe import (
     COMMAND,
@@ -49,6 +50,8 @@ def freeze(actor: Actor, recipe: Recipe, problems: list[Problem]) -> Frozen | No
         _check_base(recipe, *base, problems)
     if spec and bench:
         _check_benchmark(recipe, spec, bench[0], problems)
+    if data:
+        problems.extend(column_problems(recipe, *data))
     if base is None or data is None or (spec and bench is None) or problems:
         return None
     exact = _exact(recipe, base, data, bench or None, problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,17 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from hub.env import env_bool, env_database, env_directory, env_int, env_ints, env_secret, env_str
+from hub.env import (
+    env_bool,
+    env_database,
+    env_directory,
+    env_int,
+    env_ints,
+    env_prices,
+    env_secret,
+    env_sizes,
+    env_str,
+)
 
 
 class TestEnvironment:
@@ -33,6 +44,31 @@ class TestEnvironment:
         monkeypatch.setenv("HUB_X", "12 GB")
         with pytest.raises(ImproperlyConfigured, match="HUB_X must be a whole number"):
             env_int("HUB_X", 7)
+
+    def test_memory_of_flavors(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert env_sizes("HUB_X") == {}
+        monkeypatch.setenv("HUB_X", "cpu-basic=8GB, gpu-small = 1.5 GiB,")
+        assert env_sizes("HUB_X") == {"cpu-basic": 8_000_000_000, "gpu-small": 1_610_612_736}
+
+    def test_prices_of_flavors(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert env_prices("HUB_X") == {}
+        monkeypatch.setenv("HUB_X", "cpu-basic=0 EUR,gpu-small=0.60 EUR")
+        assert env_prices("HUB_X") == {
+            "cpu-basic": (Decimal(0), "EUR"),
+            "gpu-small": (Decimal("0.60"), "EUR"),
+        }
+
+    @pytest.mark.parametrize("text", ["8GB", "cpu-basic=", "=8GB", "cpu-basic=8", "cpu-basic=0GB", "x=-1GB"])
+    def test_sizes_that_are_none(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+        monkeypatch.setenv("HUB_X", text)
+        with pytest.raises(ImproperlyConfigured, match="HUB_X"):
+            env_sizes("HUB_X")
+
+    @pytest.mark.parametrize("text", ["0.60 EUR", "gpu-small=0.60", "gpu-small=EUR", "gpu-small=-1 EUR"])
+    def test_prices_that_are_none(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+        monkeypatch.setenv("HUB_X", text)
+        with pytest.raises(ImproperlyConfigured, match="HUB_X"):
+            env_prices("HUB_X")
 
     @pytest.mark.parametrize("text", ["0", "-1"])
     def test_numbers_that_are_too_small(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
