@@ -78,14 +78,15 @@ def remove_member(actor: Actor, *, organization: Organization, user: User) -> No
 
 
 @transaction.atomic
-def change_profile(actor: Actor, *, fullname: str, bio: str, email: str) -> User:
-    """Change what others see of the actor, and the address the hub writes to."""
+def change_profile(actor: Actor, *, fullname: str, bio: str, email: str, run_mail: str | None = None) -> User:
+    """Change what others see of the actor, the address the hub writes to, and about which runs."""
     user = actor.at_browser()
     if email != user.email:
         user.email_verified = False
     user.fullname, user.bio, user.email = fullname, bio, email
+    user.run_mail = run_mail or user.run_mail
     user.full_clean(exclude=["password"])
-    user.save(update_fields=["fullname", "bio", "email", "email_verified"])
+    user.save(update_fields=["fullname", "bio", "email", "email_verified", "run_mail"])
     return user
 
 

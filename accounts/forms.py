@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TokenRole, User
+from accounts.models import RunMail, TokenRole, User
 
 MAX_TOKEN_REPOS = 50
 _REPO_LINE = re.compile(r"(?:(models|datasets)/)?([\w.-]{1,96}/[\w.-]{1,96})(?:\s+(read|write))?", re.ASCII)
@@ -77,9 +77,20 @@ class PasswordForm(forms.Form):
 class ProfileForm(forms.ModelForm):
     """What others see, and the address the hub writes to."""
 
+    run_mail = forms.ChoiceField(
+        label=_("Mail about my runs"),
+        required=False,
+        choices=[
+            (RunMail.NOTABLE, _("when one fails, or took long")),
+            (RunMail.ALL, _("whenever one ends")),
+            (RunMail.NONE, _("never")),
+        ],
+        help_text=_("To the address above. Runs that you cancel yourself are not mentioned."),
+    )
+
     class Meta:
         model = User
-        fields = ("fullname", "bio", "email")
+        fields = ("fullname", "bio", "email", "run_mail")
         labels: ClassVar = {"fullname": _("Full name"), "bio": _("About you"), "email": _("Email")}
         widgets: ClassVar = {"bio": forms.Textarea(attrs={"rows": 3})}
 

@@ -14,6 +14,15 @@ from django.utils import timezone
 models.CharField.register_lookup(Lower)
 
 
+class RunMail(models.TextChoices):
+    """Which ends of one's own runs one is told of by mail."""
+
+    ALL = "all"
+    # failures, and runs that took long enough to be forgotten
+    NOTABLE = "notable"
+    NONE = "none"
+
+
 class User(AbstractUser):
     """A person (or a service account). The username is also the name of the person's namespace."""
 
@@ -21,6 +30,7 @@ class User(AbstractUser):
     bio = models.CharField(max_length=300, blank=True)
     email_verified = models.BooleanField(default=False)
     is_suspended = models.BooleanField(default=False)
+    run_mail = models.CharField(max_length=8, choices=RunMail.choices, default=RunMail.NOTABLE)
 
     class Meta:
         constraints: ClassVar = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from accounts import device_views, organizations, token_views, views
+from accounts import device_views, mail_views, organizations, token_views, views
 
 urlpatterns = [
     path("login", views.log_in, name="login"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("device", device_views.device, name="device"),
     path("settings", RedirectView.as_view(pattern_name="settings")),
     path("settings/profile", views.profile_settings, name="settings"),
+    path("settings/mail/stop/<str:signed>", mail_views.stop, name="mail-stop"),
     path("settings/password", views.password, name="password"),
     path("settings/tokens", token_views.tokens, name="tokens"),
     path("settings/tokens/<int:pk>/revoke", token_views.revoke, name="token-revoke"),
