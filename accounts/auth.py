@@ -17,7 +17,7 @@ from accounts.tokens import TOKEN_PREFIX, find_token
 INVALID_CREDENTIALS = "Invalid credentials in Authorization header"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 # Doors that take credentials of their own kind (a CAS ticket, a worker's token) and judge them themselves.
-_OWN_CREDENTIALS = re.compile(r"/(cas/|v1/telemetry|api/runs/[^/]+/)")
+_OWN_CREDENTIALS = re.compile(r"/(cas/|v1/telemetry|api/runs/(claim$|[^/]+/)|api/workers/)")
 _GIT = re.compile(r"\.git/|/info/refs$|/git-(upload|receive)-pack$")
 
 

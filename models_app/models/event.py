@@ -47,6 +47,7 @@ class EventTag(models.TextChoices):
     FOLLOW_REMOVE = "user:follow:remove"
     COLLECTION_CHANGE = "user:collection:change"
     WEBHOOK_CHANGE = "user:webhook:change"
+    MACHINE_CHANGE = "user:machine:change"
     BUCKET_CREATE = "bucket:bucket:create"
     BUCKET_DELETE = "bucket:bucket:delete"
     BUCKET_CHANGE = "bucket:files:change"

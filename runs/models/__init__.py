@@ -6,12 +6,13 @@ from runs.models.ledger import Attempt, ComputeQuota
 from runs.models.run import ENDED, Kind, Run, RunQuerySet, Stage
 from runs.models.sweep import Measurement, Sweep
 from runs.models.telling import RunActivity, RunLabel, RunLog, RunMetric
-from runs.models.worker import Tier, Worker, WorkerState
+from runs.models.worker import Doing, Tier, Worker, WorkerState
 
 __all__ = [
     "ENDED",
     "Attempt",
     "ComputeQuota",
+    "Doing",
     "Kind",
     "Measurement",
     "Run",

@@ -32,13 +32,26 @@ class WorkerState(models.TextChoices):
     OFFLINE = "offline"
 
 
+class Doing(models.TextChoices):
+    """What a worker said last that it does, between runs or in one."""
+
+    IDLE = "idle"
+    BUSY = "busy"
+    STOPPING = "stopping"
+
+
+def heartbeat_patience() -> timedelta:
+    """How long a worker may be silent before it counts as gone."""
+    return timedelta(seconds=settings.HUB_HEARTBEAT_TIMEOUT_SECONDS)
+
+
 class WorkerQuerySet(models.QuerySet["Worker"]):
     """Reads over workers."""
 
     def online(self, now: datetime) -> WorkerQuerySet:
-        """Heard of within the heartbeat timeout."""
-        limit = now - timedelta(seconds=settings.HUB_HEARTBEAT_TIMEOUT_SECONDS)
-        return self.filter(is_enabled=True, last_seen_at__gte=limit)
+        """Heard of within the heartbeat timeout, and not on its way out."""
+        seen = self.filter(is_enabled=True, last_seen_at__gte=now - heartbeat_patience())
+        return seen.exclude(doing=Doing.STOPPING)
 
 
 class Worker(models.Model):
@@ -55,6 +68,8 @@ class Worker(models.Model):
     tier = models.CharField(max_length=12, choices=Tier.choices, default=Tier.TRUSTED)
     state = models.CharField(max_length=12, choices=WorkerState.choices, default=WorkerState.ACTIVE)
     last_seen_at = models.DateTimeField(null=True, blank=True)
+    # as it said itself; empty for workers that say nothing
+    doing = models.CharField(max_length=8, choices=Doing.choices, blank=True)
     # off: its token counts for nothing
     is_enabled = models.BooleanField(default=True)
     created_by = models.ForeignKey(
@@ -69,3 +84,14 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_online(self) -> bool:
+        """The twin of `WorkerQuerySet.online`, for a row at hand."""
+        seen = self.last_seen_at is not None and self.last_seen_at >= timezone.now() - heartbeat_patience()
+        return seen and self.is_enabled and self.doing != Doing.STOPPING
+
+    @property
+    def short_name(self) -> str:
+        """Without its owner's name before it."""
+        return self.name.rpartition("/")[2]
