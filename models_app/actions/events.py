@@ -16,7 +16,7 @@ def record_event(actor: Actor, tag: EventTag, *, repo: Repo | None = None, **dat
 
     Webhooks read of `data`: `branch`, `tag_name` or `ref`, with `oid`, `parent`, `old`, `new`; or `refs`, of
     each `{"ref", "old", "new"}`; `changed` of settings; `from_id` of moves; `num` and `event` of discussions;
-    `uuid` of deleted repos and of buckets.
+    `uuid` of deleted repos and of buckets; `run`, `stage`, `attempt`, `message_id` and `message` of runs.
     """
     event = Event.objects.create(actor=actor.user, tag=tag, repo=repo, data=data)
     announce(event)

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts.actor import Actor
 from models_app.actions.refusals import InvalidInput
-from models_app.actions.webhook_payloads import DOMAINS
+from models_app.actions.webhook_payloads import DOMAINS, USUAL_DOMAINS
 from models_app.actions.webhooks import is_spent, wake
 from models_app.models import Event, EventTag, WatchedItem, WatchType, Webhook, WebhookDelivery
 from models_app.outgoing import TargetRefused, check_target
@@ -38,7 +38,7 @@ def create_webhook(
             owner=owner,
             url=_checked_url(url),
             secret=_checked_secret(secret or ""),
-            domains=_checked_domains(list(DOMAINS) if domains is None else domains),
+            domains=_checked_domains(list(USUAL_DOMAINS) if domains is None else domains),
         )
         _watch(made, items)
         _record(actor, made, "create")
@@ -133,7 +133,7 @@ def _checked_secret(secret: str) -> str:
 def _checked_domains(domains: Any) -> list[str]:
     known = isinstance(domains, Sequence) and domains and all(one in DOMAINS for one in domains)
     if not known or isinstance(domains, str):
-        raise InvalidInput(f"'domains' must be a list of {' and '.join(DOMAINS)}, or of one of them.")
+        raise InvalidInput(f"'domains' must be a list of some of {', '.join(DOMAINS)}.")
     return [name for name in DOMAINS if name in domains]
 
 

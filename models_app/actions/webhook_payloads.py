@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from models_app.actions.webhook_things import Subject, comment_json, discussion_json, thing_json
+from models_app.actions.webhook_things import Subject, comment_json, discussion_json, thing_json, urls
 from models_app.files import git_store
 from models_app.models import Bucket, Discussion, Event, EventTag, Repo
 
-REPO, DISCUSSION = "repo", "discussion"
-DOMAINS = (REPO, DISCUSSION)
+REPO, DISCUSSION, RUN = "repo", "discussion", "run"
+# What a webhook hears of that names none, as the public hub has it; runs are ours and must be asked for.
+USUAL_DOMAINS = (REPO, DISCUSSION)
+DOMAINS = (*USUAL_DOMAINS, RUN)
 _NO_COMMIT = "0" * 40
 
-# Event → (action, scope). What is not here is told to nobody: likes, access requests, follows, runs.
+# Event → (action, scope). What is not here is told to nobody: likes, access requests, follows.
 _TOLD: dict[str, tuple[str, str]] = {
     EventTag.REPO_CREATE: ("create", "repo"),
     EventTag.REPO_DUPLICATE: ("create", "repo"),
@@ -43,6 +45,9 @@ _TOLD: dict[str, tuple[str, str]] = {
     EventTag.BUCKET_CHANGE: ("update", "repo.content"),
     EventTag.BUCKET_SETTINGS: ("update", "repo.config"),
     EventTag.BUCKET_MOVE: ("move", "repo"),
+    EventTag.RUN_SUBMIT: ("create", "run"),
+    EventTag.RUN_RESUME: ("update", "run"),
+    EventTag.RUN_FINISH: ("update", "run"),
 }
 _WITH_COMMENT = (
     EventTag.DISCUSSION_OPEN,
@@ -104,6 +109,8 @@ def notice(event: Event, subject: Subject) -> Notice:
     action, scope = _TOLD[event.tag]
     if scope.startswith(DISCUSSION):
         return Notice(DISCUSSION, _discussion_payload(event, subject, action, scope))
+    if scope == RUN:
+        return Notice(RUN, _run_payload(event, subject, action, scope))
     return Notice(REPO, _repo_payload(event, subject, action, scope))
 
 
@@ -152,6 +159,27 @@ def _updated_ref(ref: str, old: str | None, new: str | None) -> dict[str, str | 
 
 def _oid(oid: str | None) -> str | None:
     return None if oid in (None, "", _NO_COMMIT) else oid
+
+
+# --- runs
+
+
+def _run_payload(event: Event, subject: Subject, action: str, scope: str) -> dict[str, Any]:
+    """Ours: `repo` is where the run publishes, `run` its id, where to read more, and the stage it is in now.
+
+    Written from the event alone: this room knows no runs.
+    """
+    data = event.data
+    run: dict[str, Any] = {
+        "id": str(data.get("run", "")),
+        "url": urls(f"/runs/{data.get('run')}", f"/api/runs/{data.get('run')}"),
+        "stage": str(data.get("stage") or "SCHEDULING"),
+    }
+    for name, key in (("attempt", "attempt"), ("messageId", "message_id"), ("message", "message")):
+        if data.get(key):
+            run[name] = data[key]
+    payload = {"event": {"action": action, "scope": scope}, "repo": thing_json(subject, with_head=True)}
+    return payload | {"run": run}
 
 
 # --- discussions

@@ -36,14 +36,14 @@ def thing_json(subject: Subject, *, with_head: bool) -> dict[str, Any]:
     if subject.repo is not None:
         repo = subject.repo
         found |= {"name": repo.repo_id, "id": repo.uuid.hex[:24]}
-        found["url"] = _urls(repo.get_absolute_url(), _api_path(repo))
+        found["url"] = urls(repo.get_absolute_url(), _api_path(repo))
         if with_head:
             tags = [row.text for row in repo.tag_rows.all()[:MAX_TAGS]]
             found |= {"headSha": repo.head_oid or None, "tags": tags}
     elif subject.bucket is not None:
         bucket = subject.bucket
         found |= {"name": bucket.bucket_id, "id": bucket.uuid.hex[:24]}
-        found["url"] = _urls(bucket.get_absolute_url(), f"/api/buckets/{bucket.bucket_id}")
+        found["url"] = urls(bucket.get_absolute_url(), f"/api/buckets/{bucket.bucket_id}")
     return found
 
 
@@ -54,7 +54,7 @@ def discussion_json(discussion: Discussion, repo: Repo) -> dict[str, Any]:
         "id": f"{discussion.pk:024x}",
         "num": discussion.num,
         "title": discussion.title,
-        "url": _urls(page, f"{_api_path(repo)}/discussions/{discussion.num}"),
+        "url": urls(page, f"{_api_path(repo)}/discussions/{discussion.num}"),
         "status": discussion.status,
         "author": {"id": _person_id(discussion.author)},
         "isPullRequest": discussion.is_pull_request,
@@ -90,5 +90,6 @@ def _api_path(repo: Repo) -> str:
     return f"/api/{repo.repo_type}s/{repo.repo_id}"
 
 
-def _urls(page: str, api: str) -> dict[str, str]:
+def urls(page: str, api: str) -> dict[str, str]:
+    """Where people and programs read more, from paths of this hub."""
     return {"web": f"{settings.HUB_PUBLIC_URL}{page}", "api": f"{settings.HUB_PUBLIC_URL}{api}"}

@@ -55,6 +55,7 @@ class EventTag(models.TextChoices):
     BUCKET_MOVE = "bucket:bucket:move"
     RUN_SUBMIT = "run:run:submit"
     RUN_CANCEL = "run:run:cancel"
+    RUN_RESUME = "run:run:resume"
     RUN_FINISH = "run:run:finish"
     RUN_LABEL = "run:labels:change"
 

@@ -17,7 +17,7 @@ from models_app.models.social import new_object_id
 
 
 class Webhook(models.Model):
-    """Where to send what happens to `watched` in `domains` (of `repo`, `discussion`)."""
+    """Where to send what happens to `watched` in `domains` (of `repo`, `discussion`, `run`)."""
 
     key = models.CharField(max_length=24, unique=True, default=new_object_id)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="webhooks")

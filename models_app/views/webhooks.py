@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from models_app.actions import webhook_changes as verbs
 from models_app.actions.refusals import InvalidInput
+from models_app.actions.webhook_payloads import USUAL_DOMAINS
 from models_app.models import Webhook
 from models_app.views.support import HubRequest, page
 from models_app.webhooks import access_webhook, own_webhooks
@@ -26,6 +27,7 @@ SHOWN_DELIVERIES = 30
 _DOMAINS = [
     ("repo", lazy("repos: files, settings, names")),
     ("discussion", lazy("discussions and pull requests")),
+    ("run", lazy("runs that publish there: submitted, resumed, finished, failed")),
 ]
 
 
@@ -46,7 +48,7 @@ class WebhookForm(forms.Form):
     domains = forms.MultipleChoiceField(
         label=lazy("Tell of"),
         choices=_DOMAINS,
-        initial=[name for name, _label in _DOMAINS],
+        initial=list(USUAL_DOMAINS),
         widget=forms.CheckboxSelectMultiple,
     )
     secret = forms.CharField(
