@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runs.models.ledger import Attempt, ComputeQuota
+from runs.models.notice import NoticeStatus, RunNotice
 from runs.models.run import ENDED, Kind, Run, RunQuerySet, Stage
 from runs.models.sweep import Measurement, Sweep
 from runs.models.telling import RunActivity, RunLabel, RunLog, RunMetric
@@ -15,11 +16,13 @@ __all__ = [
     "Doing",
     "Kind",
     "Measurement",
+    "NoticeStatus",
     "Run",
     "RunActivity",
     "RunLabel",
     "RunLog",
     "RunMetric",
+    "RunNotice",
     "RunQuerySet",
     "Stage",
     "Sweep",
