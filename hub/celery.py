@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from pathlib import Path
-from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
 
 from hub import broker
+from training.brokers import celery_settings
 
 TRENDING_SECONDS = 600.0
 DOWNLOADS_SECONDS = 60.0
@@ -23,38 +22,21 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
-def broker_options(broker_dir: Path) -> dict[str, Any]:
-    """Transport options of the filesystem broker; every process of one hub must use the same two folders."""
-    for name in ("messages", "control"):
-        (broker_dir / name).mkdir(parents=True, exist_ok=True)
-    return {
-        "data_folder_in": str(broker_dir / "messages"),
-        "data_folder_out": str(broker_dir / "messages"),
-        "control_folder": str(broker_dir / "control"),
-        "polling_interval": 0.2,
-    }
-
-
 def make_app() -> Celery:
     """The configured application; the default app of every Django process, so that `shared_task` finds it."""
     from django.conf import settings
 
     broker.install()
     made = Celery("hub")
+    made.conf.update(celery_settings(settings.HUB_BROKER_URL, settings.HUB_BROKER_DIR))
     made.conf.update(
-        broker_url=settings.HUB_BROKER_URL,
-        broker_connection_retry_on_startup=True,
         task_default_queue="hub",
-        task_ignore_result=True,
-        accept_content=["json"],
-        worker_prefetch_multiplier=1,
-        worker_hijack_root_logger=False,
-        worker_send_task_events=False,
-        timezone="UTC",
         # Celery's default scheduler keeps its clock in a pickle; this one needs no file.
         beat_scheduler="celery.beat:Scheduler",
         beat_schedule={
             "reap": {"task": "runs.tasks.reap", "schedule": float(settings.HUB_REAPER_SECONDS)},
+            # mail about runs that have ended
+            "notices": {"task": "runs.tasks.send_notices", "schedule": float(settings.HUB_REAPER_SECONDS)},
             "trending": {"task": "models_app.tasks.refresh_trending", "schedule": TRENDING_SECONDS},
             "downloads": {"task": "models_app.tasks.count_downloads", "schedule": DOWNLOADS_SECONDS},
             "webhooks": {
@@ -67,8 +49,6 @@ def make_app() -> Celery:
             "tidy-git": {"task": "models_app.tasks.tidy_git", "schedule": 3600.0},
         },
     )
-    if settings.HUB_BROKER_URL.startswith("filesystem:"):
-        made.conf.broker_transport_options = broker_options(settings.HUB_BROKER_DIR)
     made.autodiscover_tasks(["runs", "models_app"])
     made.set_default()
     return made

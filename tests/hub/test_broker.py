@@ -11,13 +11,13 @@ import pytest
 from kombu import Connection
 
 from hub import broker
-from hub.celery import broker_options
+from training.brokers import transport_options
 
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Connection:
     broker.install()
-    return Connection("filesystem://", transport_options=broker_options(tmp_path))
+    return Connection("filesystem://", transport_options=transport_options("filesystem://", tmp_path))
 
 
 def test_every_message_arrives_once(connection: Connection) -> None:

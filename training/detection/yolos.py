@@ -14,6 +14,7 @@ from training.detection.spec import LARGEST, MAX_CLASSES, MAX_MEBIBYTES, SMALLES
 from training.errors import UserError
 from training.jsonfiles import read_object, write_object
 from training.spec import IMAGENET_MEAN, IMAGENET_STD
+from training.stock import read_net, require_scratch_size
 from training.weights import read_header
 
 KIND = "yolos"
@@ -169,22 +170,12 @@ def _build(model_dir: Path, config: Any, scratch: bool, whole: bool = False) -> 
             _check_size(kind, model_dir, config, scratch)
             if scratch:
                 return kind(config).float()
-            net, info = kind.from_pretrained(
-                str(model_dir),
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
+            net, missing = read_net(kind, model_dir, config)
     except UserError:
         raise
     except Exception as error:
         # Fields that contradict each other surface as whatever the layers raise.
         raise _mismatch(str(error)[:200]) from None
-    missing = set(info["missing_keys"]) | {item[0] for item in info["mismatched_keys"]}
     needed = sorted(name for name in missing if whole or name.startswith("vit."))
     if needed:
         raise _mismatch(f"{needed[0][:100]} is missing or has another shape")
@@ -199,10 +190,8 @@ def _check_size(kind: Any, model_dir: Path, config: Any, scratch: bool) -> None:
     with torch.device("meta"):
         net = kind(config)
     wanted = sum(item.numel() for item in net.vit.parameters())
-    if scratch and wanted > MAX_SCRATCH_PARAMETERS:
-        text = f"The net of config.json has {wanted:,} parameters, too many to train from scratch here."
-        raise UserError("model:too-large", text)
     if scratch:
+        require_scratch_size(wanted, MAX_SCRATCH_PARAMETERS)
         return
     found = sum(math.prod(entry.shape) for entry in read_header(model_dir / "model.safetensors").values())
     if wanted > found:

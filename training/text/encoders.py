@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from training.errors import UserError
+from training.stock import read_net, require_scratch_size
 from training.text.basefiles import WEIGHTS, check_weights, read_config
 from training.text.pooling import add_mean_layer, draw_mean_layer, takes_mean
 from training.weights import read_header
@@ -107,22 +108,12 @@ def _build(model_dir: Path, config: Any, tokens: bool, scratch: bool) -> tuple[A
             _check_size(kind, model_dir, config, scratch)
             if scratch:
                 return kind.from_config(config).float(), set()
-            net, info = kind.from_pretrained(
-                str(model_dir),
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
+            net, missing = read_net(kind, model_dir, config)
     except UserError:
         raise
     except Exception as error:
         # Fields that contradict each other surface as whatever the layers raise.
         raise _mismatch(config, str(error)[:200]) from None
-    missing = set(info["missing_keys"]) | {item[0] for item in info["mismatched_keys"]}
     return net, missing
 
 
@@ -132,9 +123,7 @@ def _check_size(kind: Any, model_dir: Path, config: Any, scratch: bool) -> None:
         net = kind.from_config(config)
     wanted = sum(item.numel() for item in net.parameters())
     if scratch:
-        if wanted > MAX_SCRATCH_PARAMETERS:
-            text = f"The net of config.json has {wanted:,} parameters, too many to train from scratch here."
-            raise UserError("model:too-large", text)
+        require_scratch_size(wanted, MAX_SCRATCH_PARAMETERS)
         return
     found = sum(math.prod(entry.shape) for entry in read_header(model_dir / WEIGHTS).values())
     # A layer and a pooler more than the file has may be ours, and a head as wide as the classes are many.
