@@ -9,7 +9,7 @@ PY = .venv/bin/python
 ROOMS = hub accounts models_app runs training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test postgres check fix types migrations bench clean
+.PHONY: help setup up demo test postgres brokers chaos check fix types migrations bench clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,12 @@ test: setup ## run every test, browser stories included (ARGS="tests/accounts -x
 postgres: setup ## the tests on a PostgreSQL of their own (ARGS="tests/runs" for some)
 	@$(PY) -m tests.postgres_server $(PY) -m pytest -n $(JOBS) --dist loadfile -q -rs \
 	    $(or $(ARGS),tests/accounts tests/models_app tests/runs tests/hub tests/fuzz tests/property tests/postgres)
+
+brokers: setup ## the stories of runs on the embedded broker, Redis and RabbitMQ
+	@TUNEYARD_NEEDS_BROKERS=1 $(PY) -m pytest -q -rs -p no:cacheprovider tests/brokers $(ARGS)
+
+chaos: setup ## a hundred runs while processes are killed and cables pulled (ARGS="--runs 20 --broker redis")
+	@$(PY) -m tests.chaos $(ARGS)
 
 check: setup ## what is true without running anything: style, format, types, walls, migrations
 	@status=0; \

@@ -5,9 +5,9 @@
     python -m tests.postgres_server python -m tests.chaos --runs 20
 
 A hub, its own worker, training workers and the broker run as real processes. While the runs go on, faults
-drawn from the seed come every few seconds: kill -9 of a training worker with all it started, of the web, of the
-hub's worker, of the broker; the network cut for seconds; waiting messages lost. When all have ended it asks the
-database, git and the disks (`checks.py`), prints the counts, and ends with 1 if anything is amiss.
+drawn from the seed come every few seconds: kill -9 of a training worker with all it started, of the web, of
+the hub's worker, of the broker; the network cut for seconds; waiting messages lost. When all have ended it
+asks the database, git and the disks (`checks.py`), prints the counts, and ends with 1 if anything is amiss.
 """
 
 from __future__ import annotations
