@@ -122,6 +122,7 @@ class RabbitMQ(Broker):
         super().__init__()
         self.mapper, self.distribution = free_port(), free_port()
         self.node = f"tuneyard-{secrets.token_hex(3)}@localhost"
+        self.mapped: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -153,6 +154,23 @@ class RabbitMQ(Broker):
     def answers(self) -> bool:
         """It greets with AMQP once it takes clients: the protocol header is answered by a method frame."""
         return _said(self.port, b"AMQP\x00\x00\x09\x01").startswith(b"\x01")
+
+    def launch(self) -> None:
+        """Its port mapper first: RabbitMQ would start one that outlives everybody."""
+        if self.mapped is None:
+            program = shutil.which("epmd")
+            if program is None:
+                raise NoBroker("No Erlang here: apt-get install rabbitmq-server.")
+            words = [program, "-port", str(self.mapper), "-address", "127.0.0.1"]
+            self.mapped = subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=_dying_with_us)
+        super().launch()
+
+    def close(self) -> None:
+        self.kill()
+        if self.mapped is not None:
+            self.mapped.kill()
+            self.mapped.wait(5)
+        super().close()
 
     def empty(self) -> None:
         """Purge every queue of the training workers; the hub's own queue too."""
