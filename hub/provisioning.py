@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from accounts.models import AccessToken, Membership, Namespace, Organization, User
 from accounts.people import make_organization, make_user, put_member
 from accounts.tokens import hash_text, mint_token
-from runs.models import Worker
+from runs.models import Tier, Worker
 from runs.workers import enroll_worker
 
 _WORKER_TOKEN = re.compile(r"tyw_[A-Za-z0-9_-]{16,190}")
@@ -122,27 +123,46 @@ class OrganizationWish:
 
 @dataclass
 class WorkerWish:
-    """`--worker` with the flavors it takes; without a token given, one is made and shown once."""
+    """`--worker` with the flavors it takes, and whose it is. Without a token given, one is made and shown."""
 
     name: str
     flavors: list[str] = field(default_factory=list)
     tokens: list[TokenWish] = field(default_factory=list)
+    tier: str | None = None
+    owner: str | None = None
 
     def fulfil(self) -> list[str]:
         """Enroll the worker, or leave it alone when nothing about it changes."""
         text = self.tokens[-1].text if self.tokens else None
         if text is not None and not _WORKER_TOKEN.fullmatch(text):
             raise ValidationError("A worker's token is 'tyw_' and 16 to 190 letters, digits, '-' or '_'.")
-        found = Worker.objects.filter(name=self.name).first()
+        found = Worker.objects.filter(name=self.name).select_related("owner").first()
+        wanted = self._wanted(found)
+        if found is None or (text is not None and found.token_hash != hash_text(text)):
+            _, made = enroll_worker(
+                self.name, flavors=wanted["flavors"], text=text, tier=wanted["tier"], owner=wanted["owner"]
+            )
+            shown = "" if text else f", HUB_WORKER_TOKEN={made} (shown this once)"
+            return [f"worker {self.name}: {'new token' if found else 'made'}{shown}"]
+        changed = [name for name, value in wanted.items() if value != getattr(found, name)]
+        if changed:
+            Worker.objects.filter(pk=found.pk).update(**wanted)
+        return [f"worker {self.name}: {_changed(changed)}"]
+
+    def _wanted(self, found: Worker | None) -> dict[str, Any]:
+        """What the row is to hold: what the options say, else what is there."""
+        owner = found.owner if found else None
+        if self.owner is not None:
+            owner = Namespace.objects.named(self.owner).first()
+            if owner is None:
+                raise ValidationError(
+                    f"Nobody is called {self.owner!r}: put their --user or --org before it."
+                )
+        tier = Tier(self.tier or (found.tier if found else Tier.OWNER if owner else Tier.TRUSTED))
+        if owner is None and tier == Tier.OWNER:
+            raise ValidationError(f"The worker {self.name} takes its owner's runs only, and has no --owner.")
         flavors = self.flavors or (list(found.flavors) if found else ["cpu-basic"])
-        if found and found.flavors == flavors and (text is None or found.token_hash == hash_text(text)):
-            return [f"worker {self.name}: there already"]
-        if found and text is None:
-            Worker.objects.filter(pk=found.pk).update(flavors=flavors)
-            return [f"worker {self.name}: changed flavors"]
-        _, made = enroll_worker(self.name, flavors=flavors, text=text)
-        shown = "" if text else f", HUB_WORKER_TOKEN={made} (shown this once)"
-        return [f"worker {self.name}: {'new token' if found else 'made'}{shown}"]
+        return {"flavors": flavors, "tier": tier, "owner": owner}
 
 
 Wish = UserWish | OrganizationWish | WorkerWish

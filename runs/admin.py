@@ -1,4 +1,4 @@
-"""Runs and workers: cancel, requeue, put a worker aside."""
+"""Runs: cancel, requeue. Workers have a desk of their own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from django.utils.html import format_html
 
 from accounts.desk import LookOnlyAdmin, do_each
 from runs import actions as verbs
+from runs import admin_workers  # noqa: F401 (registers itself)
 from runs.lifecycle import put_back
-from runs.models import Run, Worker
+from runs.models import Run
 
 
 @admin.register(Run)
@@ -47,19 +48,3 @@ class RunAdmin(LookOnlyAdmin):
     @admin.action(description="Requeue: give a running run to another attempt", permissions=["view"])
     def requeue(self, request: Any, rows: QuerySet[Run]) -> None:
         do_each(self, request, rows, lambda run: put_back(run, lost=False), "Requeued")
-
-
-@admin.register(Worker)
-class WorkerAdmin(LookOnlyAdmin):
-    list_display = ("name", "is_enabled", "flavors", "last_seen_at", "created_at")
-    list_filter = ("is_enabled",)
-    fields = ("name", "is_enabled", "flavors", "versions", "last_seen_at", "created_at")
-    actions = ("enable", "disable")
-
-    @admin.action(description="Enable", permissions=["view"])
-    def enable(self, request: Any, rows: QuerySet[Worker]) -> None:
-        self.message_user(request, f"Enabled: {rows.update(is_enabled=True)}.")
-
-    @admin.action(description="Disable: it can claim no further run", permissions=["view"])
-    def disable(self, request: Any, rows: QuerySet[Worker]) -> None:
-        self.message_user(request, f"Disabled: {rows.update(is_enabled=False)}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from runs import api, jobs_api, worker_api
+from runs import api, jobs_api, worker_api, workers_api
 
 _JOB = "api/jobs/<str:namespace>/<str:job_id>"
 
@@ -16,6 +16,9 @@ urlpatterns = [
     path("api/runs/<uuid:uuid>/report", worker_api.ReportView.as_view()),
     path("api/runs/<uuid:uuid>/result", worker_api.ResultView.as_view()),
     path("api/runs/<uuid:uuid>/finish", worker_api.FinishView.as_view()),
+    # machines
+    path("api/workers/hello", workers_api.HelloView.as_view()),
+    path("api/workers/<str:filename>", workers_api.WheelView.as_view()),
     # the same runs, as the stock client's jobs
     path("api/jobs/hardware", jobs_api.Hardware.as_view()),
     path("api/jobs/<str:namespace>", jobs_api.Jobs.as_view()),

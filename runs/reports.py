@@ -17,7 +17,7 @@ from models_app.proofs import sign_result
 from models_app.storage.errors import RevisionNotFound
 from runs.evaluations import Score, score_of
 from runs.lifecycle import NotYourRun, finish_run, put_back
-from runs.models import Run, RunLog, RunMetric, Stage, Worker
+from runs.models import Run, RunLog, RunMetric, Stage, Tier, Worker
 from runs.published import carries_run
 
 MAX_METRICS = 50_000
@@ -102,7 +102,8 @@ def _keep_logs(run: Run, attempt: int, logs: Sequence[LogLine]) -> None:
 @transaction.atomic
 def record_result(run: Run, *, attempt: int, evaluation: dict[str, Any]) -> dict[str, Any]:
     """Keep the measured result and answer `{"proof", "date", "metric", "value"}`, what makes it verified on a
-    leaderboard.
+    leaderboard. The proof is empty where the hub's operator does not answer for the machine: whoever owns it
+    could have said any number.
 
     `evaluation` needs `n` (rows measured) and a number of the leaderboard's metric, which is its `value`
     where `metric` says so. Raises NotYourRun, BadReport.
@@ -116,17 +117,25 @@ def record_result(run: Run, *, attempt: int, evaluation: dict[str, Any]) -> dict
         summary=kept, heartbeat_at=timezone.now()
     ):
         raise NotYourRun("This run has moved on without you.")
-    proof = sign_result(
+    today = timezone.now().date().isoformat()
+    proof = _proof(run, run.benchmark_repo.repo_id, task_id, score) if _is_trusted(run) else ""
+    return {"proof": proof, "date": today, "metric": score.metric, "value": score.value}
+
+
+def _is_trusted(run: Run) -> bool:
+    return run.worker is not None and run.worker.tier == Tier.TRUSTED
+
+
+def _proof(run: Run, dataset: str, task_id: str, score: Score) -> str:
+    return sign_result(
         run=run,
-        dataset=run.benchmark_repo.repo_id,
+        dataset=dataset,
         revision=run.benchmark_oid,
         task_id=task_id,
         value=score.value,
         count=score.count,
         interval=score.interval,
     )
-    today = timezone.now().date().isoformat()
-    return {"proof": proof, "date": today, "metric": score.metric, "value": score.value}
 
 
 def _measured(evaluation: dict[str, Any], metric: str) -> Score:

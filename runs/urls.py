@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from runs import views
+from runs import views, worker_views
 
 urlpatterns: list[URLPattern] = [
     path("runs", views.runs, name="runs"),
@@ -14,6 +14,10 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:uuid>/log.txt", views.log, name="run-log"),
     path("runs/<uuid:uuid>/cancel", views.cancel, name="run-cancel"),
     path("runs/<uuid:uuid>/retry", views.retry, name="run-retry"),
+    # machines
+    path("settings/workers", worker_views.machines, name="machines"),
+    path("settings/workers/<int:pk>", worker_views.machine, name="machine"),
+    path("settings/organizations/<str:name>/workers", worker_views.machines, name="organization-machines"),
     path("jobs/<str:namespace>/<uuid:uuid>", views.job, name="job"),
     re_path(r"^(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)/finetune$", views.new_run, name="run-new"),
 ]

@@ -55,6 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _delegate(name: str, arguments: list[str]) -> int:
     """Commands that need the hub's client or Celery are imported only when asked for."""
     if name == "worker":
+        from training.worker_options import take_options
+
+        arguments = take_options(arguments)
         from training.worker import main as command
     else:
         from training.demo import main as command

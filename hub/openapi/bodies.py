@@ -27,7 +27,7 @@ from models_app.api import (
     xet_upload,
 )
 from runs import api as runs
-from runs import jobs_api, worker_api
+from runs import jobs_api, worker_api, workers_api
 
 Body = dict[str, Schema]
 
@@ -113,6 +113,7 @@ _JOB = {
     "timeoutSeconds": SIZE,
     "labels": ANY,
 }
+_HARDWARE = record(gpu=TEXT, gpu_memory_bytes=SIZE, memory_bytes=SIZE, cores=SIZE, platform=TEXT)
 _ITEM = record("id", "type", id=TEXT, type=TEXT)
 # By view and method.
 BODIES: dict[tuple[type[APIView], str], Body] = {
@@ -202,6 +203,9 @@ BODIES: dict[tuple[type[APIView], str], Body] = {
     (xet_upload.ShardsWithProgress, "post"): _BYTES,
     (runs.RunsView, "post"): _json(
         "recipe", "target", recipe=ANY, target=TEXT, flavor=TEXT, private={"type": ["boolean", "null"]}
+    ),
+    (workers_api.HelloView, "post"): _json(
+        flavors=TEXTS, versions=ANY, hardware=_HARDWARE, doing=_words("idle", "busy", "stopping")
     ),
     (worker_api.ClaimView, "post"): _json(flavors=TEXTS, versions=ANY),
     (worker_api.ReportView, "post"): _json(

@@ -166,6 +166,35 @@ def test_workers_are_put_aside_and_taken_back(desk: Client, world: dict[str, obj
     assert worker.is_enabled
 
 
+def test_workers_are_drained_and_taken_offline(desk: Client, world: dict[str, object], mod: User) -> None:
+    worker, run = world["worker"], world["run"]
+    assert isinstance(worker, Worker)
+    assert isinstance(run, Run)
+    Run.objects.filter(pk=run.pk).update(stage="RUNNING", attempt=1)
+    assert "Draining: 1." in act(desk, worker, "drain")
+    run.refresh_from_db()
+    assert (run.stage, run.worker) == ("RUNNING", worker)
+    assert "Taken offline: 1." in act(desk, worker, "take_offline")
+    run.refresh_from_db()
+    worker.refresh_from_db()
+    assert (run.stage, run.worker, worker.state) == ("SCHEDULING", None, "offline")
+    assert "Activated: 1." in act(desk, worker, "activate")
+    worker.refresh_from_db()
+    assert worker.state == "active"
+    told = Event.objects.filter(tag="user:machine:change", actor=mod).order_by("pk")
+    assert [event.data["verb"] for event in told] == ["draining", "offline", "active"]
+
+
+def test_a_disabled_workers_run_is_put_back(desk: Client, world: dict[str, object]) -> None:
+    worker, run = world["worker"], world["run"]
+    assert isinstance(worker, Worker)
+    assert isinstance(run, Run)
+    Run.objects.filter(pk=run.pk).update(stage="RUNNING", attempt=1)
+    assert "Disabled: 1." in act(desk, worker, "disable")
+    run.refresh_from_db()
+    assert run.stage == "SCHEDULING"
+
+
 def test_staff_without_being_superuser_cannot_raise_themselves(client: Client, bob: User) -> None:
     from django.contrib.auth.models import Permission
 

@@ -172,3 +172,37 @@ class TestWorkers:
         before = Worker.objects.get().token_hash
         assert provision("--worker", "gpu1", "--flavor", "gpu-small") == ["worker gpu1: changed flavors"]
         assert Worker.objects.get().token_hash == before
+
+
+def test_a_worker_is_somebodys_and_takes_what_its_tier_lets_it() -> None:
+    said = provision("--user", "alice", "--worker", "alice/box", "--owner", "alice", "--flavor", "gpu-small")
+    assert said[1].startswith("worker alice/box: made, HUB_WORKER_TOKEN=tyw_")
+    worker = Worker.objects.select_related("owner").get()
+    assert (worker.owner.name, worker.tier, worker.flavors) == ("alice", "owner", ["gpu-small"])
+    assert provision("--worker", "alice/box") == ["worker alice/box: there already"]
+    assert provision("--worker", "alice/box", "--tier", "community") == ["worker alice/box: changed tier"]
+    provision("--worker", "alice/box", "--token", "tyw_" + "a" * 34)  # a new token changes nothing else
+    worker.refresh_from_db()
+    assert (worker.owner.name, worker.tier, worker.flavors) == ("alice", "community", ["gpu-small"])
+    assert find_worker("tyw_" + "a" * 34) == worker
+
+
+def test_a_worker_of_nobody_is_the_hubs_own() -> None:
+    provision("--worker", "gpu1")
+    worker = Worker.objects.get()
+    assert (worker.owner, worker.tier) == (None, "trusted")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--worker", "x", "--owner", "nobody"), "Nobody is called 'nobody'"),
+        (("--worker", "x", "--tier", "owner"), "takes its owner's runs only, and has no --owner"),
+        (("--user", "alice", "--tier", "owner"), "belongs to no --user, --org or --worker"),
+        (("--worker", "x", "--fullname", "X"), "belongs to no --user, --org or --worker"),
+    ],
+)
+def test_a_worker_that_makes_no_sense_is_not_made(words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        provision(*words)
+    assert not Worker.objects.exists()

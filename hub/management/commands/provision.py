@@ -14,12 +14,17 @@ from django.db import transaction
 from accounts.models import TokenRole
 from hub.migrating import migrate_if_needed
 from hub.provisioning import OrganizationWish, TokenWish, UserWish, Wish, WorkerWish
+from runs.models import Tier
 
 _EPILOG = """
 Options belong to the --user, --org or --worker before them, and things are made in the order given:
 
   manage.py provision --data-dir data --user alice --token hf_... --staff --org team --member alice:admin
 """
+
+
+# Details that are one text; which wishes have which, their fields say.
+_TEXTS = ("password", "email", "fullname", "tier", "owner")
 
 
 class _Subject(argparse.Action):
@@ -58,7 +63,7 @@ def _set_detail(wish: Wish | None, name: str, value: Any) -> None:
         wish.tokens[-1].role = value
     elif name == "flavor" and isinstance(wish, WorkerWish):
         wish.flavors.append(value)
-    elif wish is not None and name in ("password", "email", "fullname") and hasattr(wish, name):
+    elif wish is not None and name in _TEXTS and hasattr(wish, name):
         setattr(wish, name, value)
     elif wish is not None and name in ("staff", "private_by_default") and hasattr(wish, name):
         setattr(wish, name, True)
@@ -93,11 +98,18 @@ class Command(BaseCommand):
             "--token": "an access token (hf_...) of your choice, for the user or worker",
             "--member": "USER:ROLE, with a role of read, contributor, write or admin",
             "--flavor": "a flavor the worker takes, such as cpu-basic",
+            "--owner": "the user or organization whose machine the worker is (none: the hub's own)",
         }
         for option, text in texts.items():
             parser.add_argument(option, action=_Detail, help=text)
         parser.add_argument(
             "--token-role", action=_Detail, choices=TokenRole.values, help="of the --token before it (write)"
+        )
+        parser.add_argument(
+            "--tier",
+            action=_Detail,
+            choices=Tier.values,
+            help="whose runs the worker takes (trusted; with an owner: owner)",
         )
         parser.add_argument("--staff", action=_Detail, nargs=0, help="may use the admin pages")
         parser.add_argument(
