@@ -1,4 +1,4 @@
-"""`python -m training`: fine-tune, evaluate, predict, validate; `worker` and `demo` for the hub.
+"""`python -m training`: fine-tune, evaluate, predict, validate; `submit`, `worker` and `demo` for the hub.
 
 Exit status: 0 done; 2 the recipe, data or model cannot be used (standard error says why); 1 anything else.
 Of several processes that fail together one says why and has that status; the others end with 0.
@@ -18,7 +18,7 @@ from training.launch import MODES, require_alone, together
 from training.recipe import MAX_TEXT_BYTES, Recipe, RecipeError, dump_recipe, parse_recipe
 from training.reporting import ConsoleReporter, JsonlReporter, Reporter, SilentReporter, TeeReporter
 
-DELEGATED = ("worker", "demo")
+DELEGATED = ("worker", "demo", "submit")
 COLUMN_OPTIONS = ("image_column", "label_column", "text_column", "target_column")
 
 
@@ -59,6 +59,8 @@ def _delegate(name: str, arguments: list[str]) -> int:
 
         arguments = take_options(arguments)
         from training.worker import main as command
+    elif name == "submit":
+        from training.submit import main as command
     else:
         from training.demo import main as command
     return int(command(arguments) or 0)
