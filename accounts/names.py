@@ -14,7 +14,7 @@ about accounts admin api assets auth avatars billing blog bucket buckets cas cha
 dashboard dataset datasets device docs download downloads enterprise explore favicon.ico feed healthz help
 home hooks inference jobs join kernel kernels leaderboard leaderboards legal lfs login logout media me metrics
 model models new notifications oauth organization organizations orgs papers posts pricing privacy profile
-raw recipes register resolve robots.txt root run runs search security sessions settings signin signup
+queue raw recipes register resolve robots.txt root run runs search security sessions settings signin signup
 sitemap.xml space spaces static status storage support tasks terms token tokens trending upload uploads user
 users v1 v2 webhooks welcome well-known worker workers www
 """

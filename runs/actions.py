@@ -26,16 +26,12 @@ from runs.freezing import Frozen, freeze
 from runs.labels import label_problems, labels_of, put_labels
 from runs.lifecycle import NotYourRun, finish_run
 from runs.models import Run, Stage
+from runs.quotas import check_may_queue
 from runs.ties import NO_TIES, Ties
 from training.recipe import Problem, Recipe, RecipeError, parse_recipe
 
-MAX_ACTIVE_RUNS = 20
 SHORTEST_TIMEOUT_SECONDS = 60
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
-
-
-class TooManyRuns(Refusal):
-    """The person has more runs under way than the hub queues for one person."""
 
 
 class RunHasEnded(Refusal):
@@ -79,11 +75,8 @@ def submit(
     frozen = freeze(actor, recipe, problems)
     if problems or place is None or frozen is None:
         raise RecipeError(problems)
-    if Run.objects.active().filter(created_by=actor.user).count() >= MAX_ACTIVE_RUNS:
-        raise TooManyRuns(
-            f"You have {MAX_ACTIVE_RUNS} runs waiting or running; wait for one to end, or cancel one."
-        )
     with transaction.atomic():
+        check_may_queue(place.namespace)
         repo = _target_repo(actor, place, _privacy(private, frozen))
         run = _insert(actor, frozen, repo, flavor, timeout_seconds, ties)
         put_labels(run, labels or {})

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts.actor import Level
 from models_app.access import Refusal
 from models_app.api.wire import HubAPIView, error_response, wire_time
-from runs import actions, payloads
+from runs import actions, payloads, quotas
 from runs.access import RunNotFound, access_run
 from runs.flavors import DEFAULT_FLAVOR
 from runs.lifecycle import NotClaimable, NotYourRun
@@ -25,7 +25,7 @@ _STATUS: dict[type[Refusal], int] = {
     NotClaimable: 409,
     NotYourRun: 409,
     actions.RunHasEnded: 409,
-    actions.TooManyRuns: 429,
+    quotas.TooManyRuns: 429,
 }
 LIST_LIMIT = 100
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from runs import api, jobs_api, worker_api, workers_api
+from runs import api, compute_api, jobs_api, worker_api, workers_api
 
 _JOB = "api/jobs/<str:namespace>/<str:job_id>"
 
@@ -12,10 +12,13 @@ urlpatterns = [
     path("api/runs", api.RunsView.as_view()),
     path("api/runs/<uuid:uuid>", api.RunView.as_view()),
     path("api/runs/<uuid:uuid>/cancel", api.CancelView.as_view()),
+    path("api/runs/claim", worker_api.ClaimNextView.as_view()),
     path("api/runs/<uuid:uuid>/claim", worker_api.ClaimView.as_view()),
     path("api/runs/<uuid:uuid>/report", worker_api.ReportView.as_view()),
     path("api/runs/<uuid:uuid>/result", worker_api.ResultView.as_view()),
     path("api/runs/<uuid:uuid>/finish", worker_api.FinishView.as_view()),
+    # what was computed
+    path("api/namespaces/<str:namespace>/compute", compute_api.ComputeView.as_view()),
     # machines
     path("api/workers/hello", workers_api.HelloView.as_view()),
     path("api/workers/<str:filename>", workers_api.WheelView.as_view()),

@@ -15,7 +15,7 @@ from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from runs.flavors import FLAVORS, Flavor
 from runs.models import Run
-from runs.queue import Line, Place
+from runs.queue import Line, Place, minute_of
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,8 @@ def tag_of(lines: Iterable[Line]) -> str:
         (
             *(line.flavor, line.workers, line.idle),
             [(run.pk, run.attempt, run.activity, run.progress_step) for run in line.running],
-            [(place.run, place.held, _minute(place.starts_at)) for place in line.waiting],
+            [(place.run, place.held, minute_of(place.starts_at)) for place in line.waiting],
         )
         for line in lines
     ]
     return repr(told)
-
-
-def _minute(moment: datetime | None) -> str:
-    return f"{moment:%j%H%M}" if moment else ""

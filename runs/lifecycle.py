@@ -1,38 +1,49 @@
 """What workers and time do to a run. Every step is one UPDATE naming the stage and attempt it expects.
 
 A run is claimed by whoever's UPDATE hits the row first; `attempt` rises with each claim, and whatever an
-older attempt says later is refused (`NotYourRun`). That, and the revoked token, is the fence.
+older attempt says later is refused (`NotYourRun`). That, and the revoked token, is the fence. The ledger's
+entry of an attempt is opened and closed in the same transactions.
 """
 
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F
 from django.utils import timezone
 
 from accounts.actor import Actor
-from accounts.models import AccessToken, TokenRole
-from accounts.tokens import mint_token
 from models_app.access import Refusal
 from models_app.actions.events import record_event
 from models_app.models import EventTag
-from runs import dispatch
-from runs.models import Run, Stage, Worker
+from runs import dispatch, ledger, notices, queue, quotas
+from runs.doctor import is_platform_fault
+from runs.eligible import eligible
+from runs.eligible import waiting as due
+from runs.models import Doing, Kind, Run, RunLog, Stage, Worker
 from runs.published import find_published
+from runs.runtokens import mint_run_token, revoke_run_tokens
+from runs.workers import note_machine, takes_work
 
-# A worker that uploads as its time runs out should still be told so by the hub, not by its token.
-TOKEN_MARGIN = timedelta(minutes=10)
-MAX_RESEND_SECONDS = 3600
+# Seconds before each further attempt after a fault of the platform; the last holds for all that follow.
+PAUSES = (30, 120, 480)
+# Of a run taken in the same moment by somebody else one goes to the next; so often, then it is asked anew.
+MAX_TRIES = 100
+MAX_PRIORITY = 100
+# Beyond every number that a worker may give its own lines: at the end of the attempt.
+HUB_SEQ = 2**30
 SILENT = "The worker stopped answering {losses} times in a row, so the run was given up. Submit it again; "
 SILENT += "if it happens again, the worker's own log says why (often: out of memory)."
 TIMEOUT = "The run took longer than its time limit of {hours:g} h and was stopped."
+AGAIN = "Attempt {number} failed, and not by your fault: {why} The run is tried again in {pause}."
 
 
 class NotClaimable(Refusal):
@@ -52,39 +63,81 @@ class Claim:
     published_oid: str | None
 
 
-def claim(worker: Worker, uuid: uuids.UUID, *, flavors: Sequence[str], versions: dict[str, str]) -> Claim:
-    """Take the run for this worker, or raise NotClaimable."""
-    run = Run.objects.for_pages().filter(uuid=uuid, stage=Stage.SCHEDULING).first()
-    missing = run and [what for what in ("base", "dataset", "target") if getattr(run, f"{what}_repo") is None]
-    if run and missing:
-        text = f"The {missing[0]} repo of this run was deleted before a worker took it."
-        finish_run(run, stage=Stage.ERROR, message_id="run:repo-deleted", message=text)
-        raise NotClaimable(text)
-    return _take(worker, uuid, flavors, versions)
+def claim_next(
+    worker: Worker,
+    *,
+    flavors: Sequence[str],
+    versions: Mapping[str, str],
+    hardware: Mapping[str, Any] | None = None,
+) -> Claim | None:
+    """The first run of the queue that this worker gets; None when there is none for it."""
+    note_machine(worker, versions=versions, hardware=hardware or {}, doing=Doing.IDLE)
+    for key in islice(queue.candidates(worker, flavors), MAX_TRIES):
+        try:
+            return _take(worker, key)
+        except NotClaimable:  # another worker was faster, its namespace has no room, or a repo is gone
+            continue
+    return None
 
 
-@transaction.atomic
-def _take(worker: Worker, uuid: uuids.UUID, flavors: Sequence[str], versions: dict[str, str]) -> Claim:
-    now = timezone.now()
-    Worker.objects.filter(pk=worker.pk).update(last_seen_at=now, versions=versions)
-    served = [flavor for flavor in flavors if flavor in worker.flavors]
-    taken = Run.objects.filter(
-        uuid=uuid, stage=Stage.SCHEDULING, cancel_requested_at=None, flavor__in=served
-    ).update(
-        stage=Stage.RUNNING,
-        attempt=F("attempt") + 1,
-        worker=worker,
-        claimed_at=now,
-        heartbeat_at=now,
-        activity="starting",
-        message="",
-        message_id="",
-    )
-    if not taken:
+def claim(
+    worker: Worker,
+    uuid: uuids.UUID,
+    *,
+    flavors: Sequence[str],
+    versions: Mapping[str, str],
+    hardware: Mapping[str, Any] | None = None,
+) -> Claim:
+    """Take just this run for this worker, or raise NotClaimable."""
+    note_machine(worker, versions=versions, hardware=hardware or {}, doing=Doing.IDLE)
+    waiting = Run.objects.filter(eligible(worker), flavor__in=list(flavors), uuid=uuid)
+    key = waiting.values_list("pk", flat=True).first()
+    if key is None:
         raise NotClaimable("This run is not waiting for a worker like you.")
-    run = Run.objects.for_pages().get(uuid=uuid)
-    _revoke_tokens(run)
-    return Claim(run, _mint_run_token(run, now), find_published(run))
+    return _take(worker, key)
+
+
+def _take(worker: Worker, key: int) -> Claim:
+    _check_repos(key)
+    with transaction.atomic():
+        now = timezone.now()
+        if not quotas.may_start(key):
+            raise NotClaimable("The namespace has as many runs under way as it may have.")
+        # Of the run its own columns alone: only those PostgreSQL reads again once another's claim is through.
+        still = Exists(Worker.objects.filter(takes_work(worker)))
+        taken = Run.objects.filter(due(now), still, pk=key).update(
+            stage=Stage.RUNNING,
+            attempt=F("attempt") + 1,
+            worker=worker,
+            claimed_at=now,
+            heartbeat_at=now,
+            not_before=None,
+            activity="starting",
+            message="",
+            message_id="",
+        )
+        if not taken:
+            raise NotClaimable("This run is not waiting for a worker like you.")
+        Worker.objects.filter(pk=worker.pk).update(doing=Doing.BUSY)
+        run = Run.objects.for_pages().get(pk=key)
+        ledger.open_attempt(run)
+        revoke_run_tokens(run)
+        token = mint_run_token(run)
+    # Only an earlier attempt can have published.
+    return Claim(run, token, find_published(run) if run.attempt > 1 else None)
+
+
+def _check_repos(key: int) -> None:
+    """End a run whose inputs or target were deleted while it waited. Raises NotClaimable."""
+    run = Run.objects.for_pages().filter(pk=key, stage=Stage.SCHEDULING).first()
+    if run is None:
+        return
+    wanted = ["base", "dataset", *(["target"] if run.kind == Kind.TRAIN else [])]
+    missing = [what for what in wanted if getattr(run, f"{what}_repo") is None]
+    if missing:
+        text = f"The {missing[0]} repo of this run was deleted before a worker took it."
+        _settle(partial(finish_run, stage=Stage.ERROR, message_id="run:repo-deleted", message=text), run)
+        raise NotClaimable(text)
 
 
 def finish_run(
@@ -96,54 +149,114 @@ def finish_run(
     result_oid: str = "",
     summary: dict[str, Any] | None = None,
 ) -> None:
-    """End the run for good; its token dies with it. Raises NotYourRun when it has moved on."""
+    """End the run for good; its token dies with it. Raises NotYourRun when it has moved on.
+
+    An error that is the platform's does not end it while there are attempts left: it is put back.
+    """
+    if stage == Stage.ERROR and run.stage == Stage.RUNNING and is_platform_fault(message_id):
+        if run.cancel_requested_at is not None:
+            stage = Stage.CANCELED
+        elif run.losses + 1 < settings.HUB_RUN_ATTEMPTS:
+            _try_again(run, message_id, message)
+            return
     with transaction.atomic():
+        now = timezone.now()
         ended = Run.objects.filter(pk=run.pk, stage=run.stage, attempt=run.attempt).update(
             stage=stage,
             message_id=message_id[:64],
             message=message[:2000],
             result_oid=result_oid,
             summary={**run.summary, **(summary or {})},
-            finished_at=timezone.now(),
+            finished_at=now,
             activity="",
         )
         if not ended:
             raise NotYourRun("This run has moved on without you.")
-        _revoke_tokens(run)
-        record_event(
-            Actor(run.created_by),
-            EventTag.RUN_FINISH,
-            repo=run.target_repo,
-            run=str(run.uuid),
-            stage=str(stage),
-            attempt=run.attempt,
-        )
+        outcome = ledger.outcome_of(stage, message_id)
+        ledger.close_attempt(run, outcome=outcome, message_id=message_id, message=message)
+        revoke_run_tokens(run)
+        if run.kind == Kind.TRAIN:  # a measured step is nobody's news
+            record_event(
+                Actor(run.created_by),
+                EventTag.RUN_FINISH,
+                repo=run.target_repo,
+                run=str(run.uuid),
+                stage=str(stage),
+                attempt=run.attempt,
+                message_id=message_id[:64],
+                message=message[:2000],
+            )
+            notices.note_end(run, stage=stage, ended_at=now)
+
+
+def _try_again(run: Run, message_id: str, message: str) -> None:
+    pause = PAUSES[min(run.losses, len(PAUSES) - 1)]
+    words = f"{pause} seconds" if pause < 120 else f"{pause // 60} minutes"
+    text = AGAIN.format(number=run.attempt, why=message or "the worker did not say why.", pause=words)
+    _put_back(
+        run,
+        outcome="error",
+        losses=1,
+        line=text,
+        activity="waiting to be tried again",
+        not_before=timezone.now() + timedelta(seconds=pause),
+        message_id=message_id[:64],
+        message=text[:2000],
+    )
 
 
 def put_back(run: Run, *, lost: bool) -> None:
-    """Let another attempt take the run; `lost` counts against it, an orderly interruption does not."""
+    """Let another attempt take the run; `lost` counts against it, an orderly interruption does not.
+
+    Its checkpoint stays, and the next attempt goes on from there. Raises NotYourRun.
+    """
+    if lost:
+        line = f"The worker of attempt {run.attempt} stopped answering; the run waits for another."
+        _put_back(run, outcome="lost", losses=1, line=line)
+    else:
+        line = f"Attempt {run.attempt} was interrupted in good order; the run waits for another worker."
+        _put_back(run, outcome="interrupted", losses=0, line=line)
+
+
+def _put_back(run: Run, *, outcome: str, losses: int, line: str, **changes: Any) -> None:
+    fresh = {"activity": "waiting for a worker", "worker": None, "heartbeat_at": None, "claimed_at": None}
+    same = Run.objects.filter(pk=run.pk, stage=Stage.RUNNING, attempt=run.attempt)
     with transaction.atomic():
-        moved = Run.objects.filter(pk=run.pk, stage=Stage.RUNNING, attempt=run.attempt).update(
-            stage=Stage.SCHEDULING,
-            activity="waiting for a worker",
-            worker=None,
-            heartbeat_at=None,
-            claimed_at=None,
-            sends=0,
-            losses=F("losses") + int(lost),
+        moved = same.filter(cancel_requested_at=None).update(
+            **fresh | changes, stage=Stage.SCHEDULING, sends=0, sent_at=None, losses=F("losses") + losses
         )
+        if not moved and same.exists():  # asked to stop a moment ago: nobody takes it again
+            finish_run(run, stage=Stage.CANCELED)
+            return
         if not moved:
             raise NotYourRun("This run has moved on without you.")
-        _revoke_tokens(run)
+        told = {name: changes[name] for name in ("message_id", "message") if name in changes}
+        ledger.close_attempt(run, outcome=outcome, **told)
+        revoke_run_tokens(run)
+        _tell(run, line)
         transaction.on_commit(lambda: dispatch.wake(run))
+
+
+def _tell(run: Run, text: str) -> None:
+    """The hub's own last line in the log of the attempt."""
+    line = RunLog(run=run, attempt=run.attempt, seq=HUB_SEQ, at=timezone.now(), text=text[:2000])
+    RunLog.objects.bulk_create([line], ignore_conflicts=True)
+
+
+def set_priority(run: Run, *, priority: int) -> None:
+    """Put a waiting run before (above 0) or behind (below) all others. Raises NotClaimable for another."""
+    wanted = max(-MAX_PRIORITY, min(MAX_PRIORITY, priority))
+    if not Run.objects.filter(pk=run.pk, stage=Stage.SCHEDULING).update(priority=wanted):
+        raise NotClaimable("Only a run that waits has a place in the queue.")
+
+
+# --- what time does
 
 
 def requeue_stale(now: datetime) -> int:
     """Give the runs of silent workers to others, or up; the number of runs touched."""
-    return sum(
-        _settle(_requeue_one, run)
-        for run in Run.objects.stale(now).select_related("created_by", "target_repo")
-    )
+    stale = Run.objects.stale(now).select_related("created_by", "target_repo", "worker")
+    return sum(_settle(_requeue_one, run) for run in stale)
 
 
 def _requeue_one(run: Run) -> None:
@@ -156,9 +269,14 @@ def _requeue_one(run: Run) -> None:
         put_back(run, lost=True)
 
 
+def resend_unclaimed(now: datetime) -> int:
+    """Call workers again for runs that nobody took; how many calls."""
+    return dispatch.resend(now)
+
+
 def end_overdue(now: datetime) -> int:
     """End the runs whose current attempt has used up its time; the number of runs ended."""
-    running = Run.objects.filter(stage=Stage.RUNNING).select_related("created_by", "target_repo")
+    running = Run.objects.filter(stage=Stage.RUNNING).select_related("created_by", "target_repo", "worker")
     overdue = [run for run in running if run.claimed_at and run.claimed_at + run.time_limit < now]
     return sum(_settle(_end_one, run) for run in overdue)
 
@@ -168,43 +286,10 @@ def _end_one(run: Run) -> None:
     finish_run(run, stage=Stage.ERROR, message_id="run:timeout", message=text)
 
 
-def _settle(step: Any, run: Run) -> int:
-    """Take one step unless the worker was heard of in the meantime, which is good news."""
+def _settle(step: Callable[[Run], object], run: Run) -> int:
+    """Take one step unless the run has moved on in the meantime, which is good news."""
     try:
         step(run)
     except NotYourRun:
         return 0
     return 1
-
-
-def resend_unclaimed(now: datetime) -> int:
-    """Send wake-ups again for runs nobody took, after 1, 2, 4 … reaper periods and at most an hour."""
-    waiting = Run.objects.filter(stage=Stage.SCHEDULING)
-    due = [run for run in waiting if run.sent_at is None or run.sent_at + _patience(run.sends) < now]
-    return sum(dispatch.wake(run) for run in due)
-
-
-def _patience(sends: int) -> timedelta:
-    doubled = settings.HUB_REAPER_SECONDS * 2 ** min(max(sends - 1, 0), 20)
-    return timedelta(seconds=min(doubled, MAX_RESEND_SECONDS))
-
-
-def _mint_run_token(run: Run, now: datetime) -> str:
-    """A token that reads the base and the data, writes the target, reports this attempt, and ends with it."""
-    read = [repo for repo in (run.base_repo, run.dataset_repo, run.benchmark_repo) if repo is not None]
-    repos = {f"{repo.repo_type}:{repo.repo_id}": "read" for repo in read}
-    if run.target_repo is not None:
-        repos[f"model:{run.target_repo.repo_id}"] = "write"
-    _, text = mint_token(
-        run.created_by,
-        name=f"run {run.uuid}",
-        role=TokenRole.FINE_GRAINED,
-        scopes={"repos": repos, "run": str(run.uuid), "attempt": run.attempt},
-        expires_at=now + run.time_limit + TOKEN_MARGIN,
-    )
-    return text
-
-
-def _revoke_tokens(run: Run) -> None:
-    tokens = AccessToken.objects.filter(user=run.created_by, name=f"run {run.uuid}", revoked_at=None)
-    tokens.filter(scopes__run=str(run.uuid)).update(revoked_at=timezone.now())

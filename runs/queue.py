@@ -73,6 +73,17 @@ def place_of(run: Run) -> Place | None:
     return places_of([run]).get(run.pk)
 
 
+def place_tag(run: Run) -> str:
+    """Changes when what is told of a waiting run's place does, to the minute; else empty."""
+    place = place_of(run)
+    return f"{place.position}.{place.of}.{place.held}.{minute_of(place.starts_at)}" if place else ""
+
+
+def minute_of(moment: datetime | None) -> str:
+    """Day and minute, to see whether an estimate has changed enough to be told again."""
+    return f"{moment:%j%H%M}" if moment else ""
+
+
 def places_of(runs: Iterable[Run]) -> dict[int, Place]:
     """Where those of the runs are that wait, by key; the flavors' lines are read once for all of them."""
     flavors = {run.flavor for run in runs if run.stage == Stage.SCHEDULING}

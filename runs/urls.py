@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from runs import views, worker_views
+from runs import queue_views, views, worker_views
 
 urlpatterns: list[URLPattern] = [
     path("runs", views.runs, name="runs"),
@@ -18,6 +18,9 @@ urlpatterns: list[URLPattern] = [
     path("settings/workers", worker_views.machines, name="machines"),
     path("settings/workers/<int:pk>", worker_views.machine, name="machine"),
     path("settings/organizations/<str:name>/workers", worker_views.machines, name="organization-machines"),
+    # the queue
+    path("queue", queue_views.queue, name="queue"),
+    path("queue/<str:namespace>", queue_views.compute, name="compute"),
     path("jobs/<str:namespace>/<uuid:uuid>", views.job, name="job"),
     re_path(r"^(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)/finetune$", views.new_run, name="run-new"),
 ]

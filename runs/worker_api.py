@@ -14,24 +14,53 @@ from models_app.api.wire import error_response
 from models_app.models import Repo
 from runs import lifecycle, payloads, reports
 from runs.api import RunAPIView
+from runs.flavors import memory_limit
 from runs.lifecycle import Claim, NotYourRun
-from runs.models import Run
+from runs.models import Run, Worker
+from runs.worker_payloads import read_hardware, read_versions
 from runs.workers import find_worker
 
+NOT_A_WORKER = "This is not the token of an enabled worker of this hub."
 
-class ClaimView(RunAPIView):
-    """`POST /api/runs/{uuid}/claim`: 200 with all the worker needs, 409 when there is nothing to claim."""
 
-    def post(self, request: HttpRequest, uuid: uuids.UUID) -> HttpResponseBase:
+class WorkerTokenView(RunAPIView):
+    """A door that only workers use; who comes with no worker's token is told so."""
+
+    def read(self, request: HttpRequest) -> tuple[Worker, dict[str, Any]] | None:
+        """The worker and what a claim takes of its request; None for a stranger. Raises BadReport (400)."""
         worker = find_worker(bearer_text(request))
         if worker is None:
-            return error_response(401, "This is not the token of an enabled worker of this hub.")
+            return None
         body = payloads.read_object(request)
-        versions = {
-            str(k)[:40]: str(v)[:80] for k, v in list(payloads.mapping(body, "versions").items())[:20]
+        return worker, {
+            "flavors": payloads.texts(body, "flavors"),
+            "versions": read_versions(body),
+            "hardware": read_hardware(body),
         }
-        flavors = payloads.texts(body, "flavors")
-        return Response(claim_json(lifecycle.claim(worker, uuid, flavors=flavors, versions=versions)))
+
+
+class ClaimNextView(WorkerTokenView):
+    """`POST /api/runs/claim`: the queue's first run for this worker, with all it needs; 204 when nothing
+    waits for it."""
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        found = self.read(request)
+        if found is None:
+            return error_response(401, NOT_A_WORKER)
+        worker, told = found
+        claim = lifecycle.claim_next(worker, **told)
+        return Response(claim_json(claim)) if claim else Response(status=204)
+
+
+class ClaimView(WorkerTokenView):
+    """`POST /api/runs/{uuid}/claim`: just this run, 409 when it cannot be had; for tests and tools."""
+
+    def post(self, request: HttpRequest, uuid: uuids.UUID) -> HttpResponseBase:
+        found = self.read(request)
+        if found is None:
+            return error_response(401, NOT_A_WORKER)
+        worker, told = found
+        return Response(claim_json(lifecycle.claim(worker, uuid, **told)))
 
 
 class RunTokenView(RunAPIView):
@@ -39,20 +68,25 @@ class RunTokenView(RunAPIView):
 
     def read(self, request: HttpRequest, uuid: uuids.UUID) -> tuple[Run, dict[str, Any]]:
         """The run and the request's body. Raises NotYourRun (409), or BadReport (400)."""
+        self.check_token(uuid)
+        body = payloads.read_object(request)
+        return self.run_of(uuid, payloads.number(body, "attempt")), body
+
+    def check_token(self, uuid: uuids.UUID) -> None:
+        """Raises NotYourRun where the token is not one of this run, whatever else is asked."""
         token = self.actor.token
         if token is None or token.scopes.get("run") != str(uuid):
             raise NotYourRun("This is not the token of this run.")
-        body = payloads.read_object(request)
+
+    def run_of(self, uuid: uuids.UUID, attempt: int | None) -> Run:
+        """The run, if this attempt is its current one and the token's own. Raises NotYourRun (409)."""
+        self.check_token(uuid)
+        token = self.actor.token
         run = Run.objects.for_pages().filter(uuid=uuid).first()
-        attempt = payloads.number(body, "attempt")
-        if (
-            run is None
-            or attempt != token.scopes.get("attempt")
-            or attempt != run.attempt
-            or run.stage != "RUNNING"
-        ):
+        known = token.scopes.get("attempt") if token is not None else None
+        if run is None or attempt != known or attempt != run.attempt or run.stage != "RUNNING":
             raise NotYourRun("This run has moved on without you.")
-        return run, body
+        return run
 
 
 class ReportView(RunTokenView):
@@ -104,6 +138,7 @@ def claim_json(claim: Claim) -> dict[str, Any]:
     benchmark = run.recipe.get("benchmark") or {}
     return {
         "run": str(run.uuid),
+        "kind": run.kind,
         "url": settings.HUB_PUBLIC_URL + run.get_absolute_url(),
         "attempt": run.attempt,
         "token": claim.token,
@@ -117,10 +152,19 @@ def claim_json(claim: Claim) -> dict[str, Any]:
             "split": benchmark.get("split"),
         },
         "target": {"repo": run.target_repo.repo_id, "type": "model"} if run.target_repo else None,
+        "checkpoint": checkpoint_json(run),
+        "memory_limit_bytes": memory_limit(run.flavor),
         "timeout_seconds": run.timeout_seconds,
         "heartbeat_seconds": heartbeat_seconds(),
         "published_oid": claim.published_oid,
     }
+
+
+def checkpoint_json(run: Run) -> dict[str, Any] | None:
+    """The checkpoint that the hub keeps of the run, from which the attempt goes on."""
+    if run.checkpoint_step is None:
+        return None
+    return {"step": run.checkpoint_step, "bytes": run.checkpoint_bytes, "sha256": run.checkpoint_sha256}
 
 
 def heartbeat_seconds() -> float:

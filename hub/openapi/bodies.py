@@ -207,7 +207,8 @@ BODIES: dict[tuple[type[APIView], str], Body] = {
     (workers_api.HelloView, "post"): _json(
         flavors=TEXTS, versions=ANY, hardware=_HARDWARE, doing=_words("idle", "busy", "stopping")
     ),
-    (worker_api.ClaimView, "post"): _json(flavors=TEXTS, versions=ANY),
+    (worker_api.ClaimNextView, "post"): _json(flavors=TEXTS, versions=ANY, hardware=ANY),
+    (worker_api.ClaimView, "post"): _json(flavors=TEXTS, versions=ANY, hardware=ANY),
     (worker_api.ReportView, "post"): _json(
         "attempt",
         attempt=SIZE,

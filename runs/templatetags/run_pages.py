@@ -8,6 +8,7 @@ from django import template
 
 from models_app.models import Repo
 from runs.models import ENDED, Run
+from runs.queue import Place, place_of
 
 register = template.Library()
 SHOWN = 4
@@ -26,3 +27,9 @@ def runs_of(context: dict[str, Any], repo: Repo) -> dict[str, Any]:
     """The run that made this model (or is making it), newest first."""
     visible = Run.objects.visible_to(context["request"].actor).for_pages()
     return {"runs": visible.filter(target_repo=repo)[:SHOWN]}
+
+
+@register.simple_tag
+def queue_place(run: Run) -> Place | None:
+    """Where a waiting run is in the queue."""
+    return place_of(run)

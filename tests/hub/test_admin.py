@@ -11,7 +11,7 @@ from accounts.models import AccessToken, Organization, User
 from accounts.people import make_organization, put_member
 from accounts.tokens import find_token, mint_token
 from models_app.models import Benchmark, EvalResult, Event, Repo
-from runs.models import Run, Worker
+from runs.models import Attempt, ComputeQuota, Run, Worker
 from tests.models_app.people import repo_of
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +35,8 @@ def world(alice: User, bob: User, tmp_path: object, settings: object) -> dict[st
         namespace=net.namespace, created_by=alice, recipe={}, base_repo=net, base_oid="0" * 40,
         dataset_repo=data, dataset_oid="0" * 40, target_repo=net, worker=worker,
     )  # fmt: skip
+    Attempt.objects.create(run=run, number=1, namespace=net.namespace, flavor="cpu-basic")
+    ComputeQuota.objects.create(namespace=net.namespace, minutes=60)
     token, text = mint_token(alice, name="laptop", role="write")
     EvalResult.objects.create(repo=net, filename="x.yaml", dataset_id="alice/digits", task_id="t", value=0.5)
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -12,6 +14,7 @@ from models_app.actions.repos import create_repo
 from models_app.models import Event, EventTag, Repo
 from runs import actions
 from runs.models import Run, Stage
+from runs.quotas import TooManyRuns
 from tests.runs.conftest import Sent, World, make_repo
 from training.recipe import RecipeError, parse_recipe
 
@@ -155,10 +158,10 @@ def test_a_run_token_cannot_start_runs(world: World) -> None:
         world.submit("alice/other", actor=Actor(world.alice, token))
 
 
-def test_a_person_has_a_bounded_number_of_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actions, "MAX_ACTIVE_RUNS", 1)
+def test_a_namespace_has_a_bounded_number_of_waiting_runs(world: World, settings: Any) -> None:
+    settings.HUB_MAX_WAITING_PER_NAMESPACE = 1
     world.submit("alice/one")
-    with pytest.raises(actions.TooManyRuns):
+    with pytest.raises(TooManyRuns, match=r"alice has 1 runs waiting"):
         world.submit("alice/two")
     assert not Repo.objects.filter(name="two").exists()
 
