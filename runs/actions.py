@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -21,6 +22,7 @@ from models_app.files import git_store
 from models_app.models import EventTag, Repo
 from runs import dispatch
 from runs.choices import free_stem
+from runs.estimates import foretold
 from runs.flavors import DEFAULT_FLAVOR, FLAVORS
 from runs.freezing import Frozen, freeze
 from runs.labels import label_problems, labels_of, put_labels
@@ -73,12 +75,13 @@ def submit(
         problems.append(Problem("flavor", f"flavor must be one of {', '.join(FLAVORS)}."))
     place = _parse_target(actor, target, problems)
     frozen = freeze(actor, recipe, problems)
+    forecast = foretold(frozen, flavor, place.namespace, problems) if frozen and place else {}
     if problems or place is None or frozen is None:
         raise RecipeError(problems)
     with transaction.atomic():
         check_may_queue(place.namespace)
         repo = _target_repo(actor, place, _privacy(private, frozen))
-        run = _insert(actor, frozen, repo, flavor, timeout_seconds, ties)
+        run = _insert(actor, frozen, repo, flavor, timeout_seconds, {**ties.columns(), "forecast": forecast})
         put_labels(run, labels or {})
         return run
 
@@ -140,7 +143,12 @@ def set_labels(actor: Actor, *, run: Run, labels: Mapping[str, str]) -> Run:
 
 
 def _insert(
-    actor: Actor, frozen: Frozen, target: Repo, flavor: str, timeout_seconds: int | None, ties: Ties
+    actor: Actor,
+    frozen: Frozen,
+    target: Repo,
+    flavor: str,
+    timeout_seconds: int | None,
+    columns: dict[str, Any],
 ) -> Run:
     assert actor.user is not None  # `submit` has refused anonymous callers
     run = Run.objects.create(
@@ -158,7 +166,7 @@ def _insert(
         target_repo=target,
         target_base_oid=git_store(target).resolve(target.default_branch),
         timeout_seconds=timeout_seconds or settings.HUB_RUN_TIMEOUT_SECONDS,
-        **ties.columns(),
+        **columns,
     )
     record_event(actor, EventTag.RUN_SUBMIT, repo=target, run=str(run.uuid))
     transaction.on_commit(lambda: dispatch.wake(run))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from runs import api, compute_api, jobs_api, worker_api, workers_api
+from runs import api, compute_api, jobs_api, preflights_api, worker_api, workers_api
 
 _JOB = "api/jobs/<str:namespace>/<str:job_id>"
 
@@ -22,6 +22,9 @@ urlpatterns = [
     # machines
     path("api/workers/hello", workers_api.HelloView.as_view()),
     path("api/workers/<str:filename>", workers_api.WheelView.as_view()),
+    # what a run will need
+    path("api/preflights", preflights_api.PreflightsView.as_view()),
+    path("api/preflights/<uuid:uuid>", preflights_api.PreflightView.as_view()),
     # the same runs, as the stock client's jobs
     path("api/jobs/hardware", jobs_api.Hardware.as_view()),
     path("api/jobs/<str:namespace>", jobs_api.Jobs.as_view()),

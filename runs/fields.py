@@ -97,6 +97,7 @@ _FIRST: dict[str, tuple[str, ...]] = {
     "recommendation": ("user_column", "item_column", "rating_column", "time_column"),
     "multimodal-classification": ("image_column", "text_column", "columns", "label_column"),
 }
+_COLUMN_LISTS = ("columns", "categorical")
 _SEPARATORS = re.compile(r"[,;\n]")
 
 
@@ -127,6 +128,11 @@ class DataField:
         if self.kind == "texts":
             words["help_text"] = f"{help_text} {gettext('Several are parted by commas.')}".strip()
         return forms.CharField(**words, max_length=4000, widget=forms.TextInput(attrs=attrs))
+
+    @property
+    def names_columns(self) -> bool:
+        """Whether its value is the name of a column of the training rows, or of several."""
+        return self.name.endswith(("_column", "_columns", "_features")) or self.name in _COLUMN_LISTS
 
     @property
     def placeholder(self) -> str:
@@ -175,6 +181,13 @@ def read_number(text: Any) -> Any:
         except ValueError:
             continue
     return text
+
+
+def as_text(value: Any) -> str:
+    """A recipe's value as one would type it; `DataField.read` reads it back."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(as_text, value))
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _data_field(field: dataclasses.Field[Any], hint: Any) -> DataField:

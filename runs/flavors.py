@@ -63,4 +63,7 @@ def price(flavor: str) -> Money | None:
 def cost(flavor: str, seconds: float) -> Money | None:
     """Of so many seconds; None where there is no price."""
     an_hour = price(flavor)
-    return an_hour and Money(an_hour.amount * Decimal(seconds) / 3600, an_hour.currency)
+    if an_hour is None:
+        return None
+    exact = an_hour.amount * Decimal(seconds) / 3600
+    return Money(exact.quantize(Decimal("0.0001")), an_hour.currency)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from runs.choices import (
 )
 from runs.columns import columns_of
 from runs.fields import data_fields, is_first, read_number
+from runs.inherited import inherited_fields
 from runs.pasting import TargetForm
 from runs.plans import STRATEGY_NAMES, has_labels, plans_for, strategy_words, task_title
 from training.recipe import TASK_DATA, Problem, RecipeError, parse_recipe
@@ -46,6 +48,7 @@ RECIPE_FIELDS = {
     "weight_decay": "optim.weight_decay",
     "epochs": "optim.epochs",
     "batch_size": "optim.batch_size",
+    "grad_accum_steps": "optim.grad_accum_steps",
     "warmup_fraction": "optim.warmup_fraction",
     "schedule": "optim.schedule",
     "label_smoothing": "optim.label_smoothing",
@@ -56,6 +59,7 @@ TEXT_FIELDS = ("dataset", "train_split", "validation_split")
 # Problems of a part nobody types on its own belong to the field that chose it.
 BELONGS_TO = {"benchmark": "benchmark", "dataset": "dataset", "target": "name", "flavor": "flavor"}
 NO_BENCHMARK = ""
+_DOTTED = re.compile(r"\b[a-z_]+\.[a-z_]+\b(?!\.\w)")
 # A change of these draws the form again, because other fields and suggestions follow from them.
 REDRAW = {
     "hx-get": "",
@@ -101,6 +105,9 @@ class FinetuneForm(TargetForm):
 
     lr = _number(_("Learning rate"))
     batch_size = _number(_("Batch size"), _("Examples in one step."), initial="32")
+    grad_accum_steps = _number(
+        _("Accumulation"), _("Batches whose gradients are added up for one step."), initial="1"
+    )
     optimizer = _select(_("Optimizer"), [("adamw", "AdamW"), ("adam", "Adam"), ("sgd", "SGD")])
     schedule = _select(
         _("Schedule"),
@@ -179,6 +186,9 @@ class FinetuneForm(TargetForm):
             self.initial.update(self._following(self.facts))
         self.initial["name"] = free_name(owner, self.base, self.facts.repo if self.facts else None)
         if not self.is_bound:
+            data = self.facts.repo if self.facts else None
+            own = inherited_fields(self.actor, self.base, self.current_task, self.data_fields, data)
+            self.initial.update(own)
             chosen = {"task": self.current_task, "strategy": kind}
             carried = {name: given[name] for name in given if self._takes(name, given[name])}
             self.initial.update(carried | chosen)
@@ -229,9 +239,9 @@ class FinetuneForm(TargetForm):
         """The fields that are rarely changed, in the order shown."""
         own = [field.name for field in self.data_fields.values() if not is_first(self.current_task, field)]
         names = (
-            "lr", "batch_size", *own, "optimizer", "schedule", "warmup_fraction", "weight_decay",
-            "label_smoothing", "patience", "stages", "lr_decay", "init", "seed", "train_split",
-            "validation_split", "validation_fraction", "flavor",
+            "lr", "batch_size", "grad_accum_steps", *own, "optimizer", "schedule", "warmup_fraction",
+            "weight_decay", "label_smoothing", "patience", "stages", "lr_decay", "init", "seed",
+            "train_split", "validation_split", "validation_fraction", "flavor",
         )  # fmt: skip
         return [self[name] for name in names if name in self.fields]
 
@@ -250,9 +260,12 @@ class FinetuneForm(TargetForm):
 
     def as_yaml(self) -> str:
         """What is filled in so far as a recipe's text, right or wrong."""
+        return yaml.safe_dump(self.so_far(), sort_keys=False, allow_unicode=True)
+
+    def so_far(self) -> dict[str, Any]:
+        """What is filled in as a recipe's mapping, right or wrong."""
         given = {name: self[name].value() for name in self.fields}
-        plain = self.plain({name: value for name, value in given.items() if value is not None})
-        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+        return self.plain({name: value for name, value in given.items() if value is not None})
 
     def plain(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The recipe as a mapping, from texts by form field; what is empty is computed or left out."""
@@ -277,17 +290,32 @@ class FinetuneForm(TargetForm):
 
     def add_problems(self, problems: list[Problem]) -> None:
         """Put each problem beside its field, in the field's own name instead of the recipe's."""
-        by_path = {path: name for name, path in RECIPE_FIELDS.items()}
-        by_path |= {f"dataset.{name}": name for name in self.data_fields}
         for problem in problems:
-            name = by_path.get(problem.field) or BELONGS_TO.get(problem.field.split(".")[0])
-            name = name if name in self.fields else None
-            if name in self.errors:
-                continue
-            text = problem.message.removeprefix(f"{problem.field}: ")
-            if name is not None:
-                text = text.replace(problem.field, str(self.fields[name].label), 1)
-            self.add_error(name, text[:1].upper() + text[1:])
+            name = self.field_of(problem.field)
+            if name not in self.errors:
+                self.add_error(name, self.words_of(problem))
+
+    @property
+    def by_path(self) -> dict[str, str]:
+        """The form's field for each field of the recipe that has one here."""
+        paths = {path: name for name, path in RECIPE_FIELDS.items()}
+        paths |= {f"dataset.{name}": name for name in self.data_fields}
+        return {path: name for path, name in paths.items() if name in self.fields}
+
+    def field_of(self, path: str) -> str | None:
+        """The form's field for a field of the recipe, or for the part it belongs to; None without one."""
+        name = self.by_path.get(path) or BELONGS_TO.get(path.split(".")[0])
+        return name if name in self.fields else None
+
+    def words_of(self, problem: Problem) -> str:
+        """The problem's sentence with the form's labels for the recipe's names."""
+        labels = {path: str(self.fields[name].label) for path, name in self.by_path.items()}
+        text = problem.message.removeprefix(f"{problem.field}: ")
+        text = _DOTTED.sub(lambda found: labels.get(found[0], found[0]), text)
+        name = self.field_of(problem.field)
+        if name is not None:
+            text = text.replace(problem.field, str(self.fields[name].label), 1)
+        return text[:1].upper() + text[1:]
 
 
 def _read(name: str, value: Any) -> Any:

@@ -21,7 +21,7 @@ from runs.api import RunAPIView
 from runs.choices import flavors_served
 from runs.job_json import hardware_json, job_json
 from runs.job_logs import LogReader
-from runs.models import Run, Stage
+from runs.models import Kind, Run, Stage
 
 PAGE_SIZE = 100
 MAX_TAIL = 100_000
@@ -35,7 +35,7 @@ class JobAPIView(RunAPIView):
     def job(self, need: Level = Level.READ) -> Run:
         """The run of this URL, or the gate's refusal; a run of another namespace is not found here."""
         run = access_run(self.actor, self.kwargs["job_id"], need)
-        if run.namespace.name.lower() != self.kwargs["namespace"].lower():
+        if run.kind != Kind.TRAIN or run.namespace.name.lower() != self.kwargs["namespace"].lower():
             raise RunNotFound("There is no such job.")
         return run
 
@@ -68,7 +68,7 @@ class Jobs(RunAPIView):
 
     def _visible(self, namespace: Namespace) -> Any:
         """The list-side twin of `access_run` within one namespace."""
-        rows: QuerySet[Run] = Run.objects.filter(namespace=namespace)
+        rows: QuerySet[Run] = Run.objects.training().filter(namespace=namespace)
         seen = Q(pk__in=Run.objects.visible_to(self.actor).values("pk"))
         level = self.actor.namespace_levels.get(namespace.pk, Level.NONE)
         if min(level, self.actor.namespace_ceiling(namespace)) >= Level.READ:

@@ -16,8 +16,10 @@ from models_app.leaderboards import metric_of
 from models_app.proofs import sign_result
 from models_app.storage.errors import RevisionNotFound
 from runs.evaluations import Score, score_of
+from runs.forecast_reading import NoForecast
 from runs.lifecycle import NotYourRun, finish_run, put_back
-from runs.models import Run, RunLog, RunMetric, Stage, Tier, Worker
+from runs.measurements import keep_forecast
+from runs.models import Kind, Run, RunLog, RunMetric, Stage, Tier, Worker
 from runs.published import carries_run
 
 MAX_METRICS = 50_000
@@ -165,7 +167,9 @@ def finish(
             put_back(run, lost=False)
             return
         outcome = "canceled"
-    if outcome == "completed":
+    if outcome == "completed" and run.kind == Kind.PREFLIGHT:
+        _finish_preflight(run, summary or {})
+    elif outcome == "completed":
         _check_result(run, result_oid)
         finish_run(run, stage=Stage.COMPLETED, result_oid=result_oid, summary=summary)
     elif outcome == "canceled":
@@ -177,6 +181,16 @@ def finish(
         )
     else:
         raise BadReport("outcome must be completed, error, canceled or interrupted.")
+
+
+@transaction.atomic
+def _finish_preflight(run: Run, summary: dict[str, Any]) -> None:
+    """What was measured is the result: there is no commit."""
+    try:
+        forecast = keep_forecast(run, summary.get("forecast"))
+    except NoForecast as error:
+        raise BadReport(str(error)) from None
+    finish_run(run, stage=Stage.COMPLETED, summary={**summary, "forecast": forecast})
 
 
 def _check_result(run: Run, oid: str) -> None:

@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from runs import lifecycle
+from runs import lifecycle, preflights
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,7 @@ def reap(**_unknown: object) -> dict[str, int]:
         "overdue": lifecycle.end_overdue(now),
         "stale": lifecycle.requeue_stale(now),
         "sent": lifecycle.resend_unclaimed(now),
+        "preflights": preflights.prune(now),
     }
     if any(counts.values()):
         log.info("runs: %s", ", ".join(f"{count} {what}" for what, count in counts.items() if count))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from runs import queue_views, views, worker_views
+from runs import estimate_views, queue_views, views, worker_views
 
 urlpatterns: list[URLPattern] = [
     path("runs", views.runs, name="runs"),
@@ -21,6 +21,13 @@ urlpatterns: list[URLPattern] = [
     # the queue
     path("queue", queue_views.queue, name="queue"),
     path("queue/<str:namespace>", queue_views.compute, name="compute"),
+    # what a run will need
+    path("preflights/<uuid:uuid>/estimate", estimate_views.preflight, name="preflight-estimate"),
+    re_path(
+        r"^(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)/finetune/estimate$",
+        estimate_views.estimate_form,
+        name="run-estimate",
+    ),
     path("jobs/<str:namespace>/<uuid:uuid>", views.job, name="job"),
     re_path(r"^(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)/finetune$", views.new_run, name="run-new"),
 ]

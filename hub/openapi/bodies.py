@@ -27,7 +27,7 @@ from models_app.api import (
     xet_upload,
 )
 from runs import api as runs
-from runs import jobs_api, worker_api, workers_api
+from runs import jobs_api, preflights_api, worker_api, workers_api
 
 Body = dict[str, Schema]
 
@@ -208,6 +208,7 @@ BODIES: dict[tuple[type[APIView], str], Body] = {
         flavors=TEXTS, versions=ANY, hardware=_HARDWARE, doing=_words("idle", "busy", "stopping")
     ),
     (worker_api.ClaimNextView, "post"): _json(flavors=TEXTS, versions=ANY, hardware=ANY),
+    (preflights_api.PreflightsView, "post"): _json("recipe", recipe=ANY, flavor=TEXT, namespace=TEXT),
     (worker_api.ClaimView, "post"): _json(flavors=TEXTS, versions=ANY, hardware=ANY),
     (worker_api.ReportView, "post"): _json(
         "attempt",
