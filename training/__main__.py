@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from training.errors import Canceled, EngineError, Interrupted, ToldElsewhere, UserError
+from training.forecast import told
 from training.launch import MODES, require_alone, together
 from training.recipe import MAX_TEXT_BYTES, Recipe, RecipeError, dump_recipe, parse_recipe
 from training.reporting import ConsoleReporter, JsonlReporter, Reporter, SilentReporter, TeeReporter
@@ -109,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("input", help="a file, or text where the task takes text")
     command.add_argument("--top", type=int, default=5)
     command.set_defaults(run=_predict)
+
+    command = commands.add_parser("preflight", help="foretell memory and time from a few real steps")
+    command.add_argument("recipe", type=Path)
+    command.add_argument("--limit", type=float, metavar="GIB", help="memory there is: what would fit?")
+    command.add_argument("--json", action="store_true", help="everything")
+    command.set_defaults(run=_preflight)
 
     command = commands.add_parser("validate", help="check a recipe and print it in full")
     command.add_argument("recipe", type=Path)
@@ -237,6 +244,20 @@ def _predict(options: argparse.Namespace) -> int:
             print(f"{item['score']:.4f}  {item['label']}")
     else:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _preflight(options: argparse.Namespace) -> int:
+    from training.local import preflight_here
+
+    forecast, advice = preflight_here(
+        _read_recipe(options.recipe), near=options.recipe.parent, limit_gib=options.limit
+    )
+    if options.json:
+        plain = forecast.as_dict()
+        print(json.dumps(plain | {"fits": advice.as_dict() if advice else None}, indent=2))
+        return 0
+    print(told(forecast, advice))
     return 0
 
 

@@ -25,6 +25,7 @@ FEW_IMAGES = 48
 # A micro-batch holds about this many pixels: enough to fill the kernels, small enough for the caches.
 MICRO_PIXELS = {"cpu": 16 * 224 * 224, "cuda": 256 * 224 * 224}
 MICRO_LIMITS = (4, 512)
+LOOKED_BATCHES = 8
 
 
 def frozen_features(
@@ -93,6 +94,11 @@ def micro_batch_size(height: int, width: int, n: int, device: torch.device) -> i
     while size * 2 <= largest and size * 2 * height * width <= pixels:
         size *= 2
     return max(1, min(size, n))
+
+
+def enough_images(height: int, width: int, n: int, device: torch.device) -> int:
+    """Of how many images the pace of a frozen body can be told: some batches after the first one."""
+    return LOOKED_BATCHES * micro_batch_size(height, width, n, device)
 
 
 def _micro_batches(batches: Iterable[Tensor], n: int, device: torch.device) -> Iterator[tuple[Tensor, int]]:

@@ -17,7 +17,7 @@ from training.batches import Batches, normalized
 from training.data import set_aside, thin
 from training.errors import UserError
 from training.featurecache import FeatureKey, cached_features
-from training.features import frozen_features, micro_batch_size
+from training.features import enough_images, frozen_features, micro_batch_size
 from training.model import Network
 from training.pixels import Pictures, load_pixels
 from training.recipe import ImageData, Recipe
@@ -102,8 +102,17 @@ class ImageRun(Generic[P]):
         plan = self.plan
         # Two tensors may come from one split (a set_aside): each needs a file of its own.
         scratch = plan.work_dir / PIXELS / hashlib.sha256(str(rows[:1000]).encode()).hexdigest()[:16]
-        pixels = load_pixels(split, rows, network.spec.geometry, scratch=scratch, check=plan.reporter.check)
-        return Batches(pixels, targets(split, rows), network.spec, augment)
+
+        def load(some: list[int]) -> Batches:
+            geometry, check = network.spec.geometry, plan.reporter.check
+            pixels = load_pixels(split, some, geometry, scratch=scratch, check=check)
+            return Batches(pixels, targets(split, some), network.spec, augment)
+
+        few = None
+        if caches_features(plan.recipe):
+            side = network.spec.image_size
+            few = enough_images(side, side, len(rows), plan.device)
+        return plan.load(rows, load, at_most=few)
 
 
 def image_data(recipe: Recipe) -> ImageData:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,13 @@ from typing import Any
 from training.distributed import world
 from training.errors import EngineError, UserError
 from training.finetune import FinetuneResult, finetune
+from training.forecast import Advice, Forecast, fit
 from training.measures.drawings import drawings
 from training.measures.plots import curves, standalone
 from training.origin import OID_LENGTH, LocalOrigin, Pinned
 from training.publish import Outcome, describe
 from training.recipe import Recipe
-from training.reporting import Reporter
+from training.reporting import Reporter, SilentReporter
 from training.resources import Resources
 from training.sources import resolve_source
 from training.study import Study, run_study
@@ -101,6 +103,27 @@ def study_here(recipe: Recipe, *, near: Path, out: Path, reporter: Reporter) -> 
         reporter=reporter,
         measure=measure if recipe.benchmark else None,
     )
+
+
+def preflight_here(recipe: Recipe, *, near: Path, limit_gib: float | None) -> tuple[Forecast, Advice | None]:
+    """What the recipe needs on this machine, and a change that makes it fit where `limit_gib` is too little.
+
+    Raises as `foretell` does.
+    """
+    from training.preflight import foretell
+
+    base, data, bench = recipe.base_model, recipe.dataset, recipe.benchmark
+    bench_dir = resolve_source(bench.repo, "dataset", revision=bench.revision, near=near) if bench else None
+    with tempfile.TemporaryDirectory() as folder:
+        forecast = foretell(
+            recipe,
+            base_dir=resolve_source(base.repo, "model", revision=base.revision, near=near) if base else None,
+            data_dir=resolve_source(data.repo, "dataset", revision=data.revision, near=near),
+            bench_dir=bench_dir,
+            work_dir=Path(folder),
+            reporter=SilentReporter(),
+        )
+    return forecast, fit(forecast, int(limit_gib * 2**30)) if limit_gib else None
 
 
 def _summary(result: FinetuneResult, outcome: Outcome) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Resources:
     def told(self) -> dict[str, Any]:
         """`peak_memory_bytes` (of the process), `gpu_peak_memory_bytes`, `cpu_seconds`, `energy`."""
         cpu = _cpu_seconds() - self.cpu_began
-        found: dict[str, Any] = {"peak_memory_bytes": _peak_bytes(), "cpu_seconds": round(cpu, 2)}
+        found: dict[str, Any] = {"peak_memory_bytes": peak_bytes(), "cpu_seconds": round(cpu, 2)}
         if self.gpu is not None:
             found["gpu_peak_memory_bytes"] = torch.cuda.max_memory_allocated()
         found["energy"] = self._energy(cpu)
@@ -82,7 +82,7 @@ def _cpu_seconds() -> float:
     return times.user + times.system
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -21,6 +21,7 @@ from training.detection.spec import DetectorSpec
 from training.device import pick_device, reproducible
 from training.errors import UserError
 from training.learning import freeze
+from training.recipe import Recipe
 from training.reporting import Reporter
 from training.tasks.base import Plan, Prepared
 
@@ -29,6 +30,8 @@ EVAL_ROWS = 16
 # As many bytes of maps are kept instead of the pictures that they are made of.
 MAX_MAP_BYTES = 2 * 1024**3
 SCRATCH = "scratch"
+# Of a frozen body a preflight looks at so many pictures of each part.
+LOOKED_ROWS = 8 * EVAL_ROWS
 
 
 def prepare(plan: Plan) -> Prepared:
@@ -58,7 +61,7 @@ def prepare(plan: Plan) -> Prepared:
     val = _loaded(plan, held, held_rows, parts, "none") if held_rows else None
     parts.net.to(plan.device).to(memory_format=torch.channels_last)
     kept: list[Any] = [train, val]
-    if recipe.strategy.kind == "head" and data.augment == "none":
+    if _looks_once(recipe):
         kept = _as_maps(plan, parts.detector, train, val)
     task = DetectionTask(labels)
     return Prepared(
@@ -133,13 +136,21 @@ def _loaded(plan: Plan, scenes: Scenes, rows: list[int], parts: DetectorParts, a
     # Two tensors may come from one split (a set_aside): each needs a file of its own.
     scratch = plan.work_dir / SCRATCH / hashlib.sha256(str(rows[:1000]).encode()).hexdigest()[:16]
     size, check = parts.detector.size, plan.reporter.check
-    pixels, sides = pictures.load_pictures(scenes, rows, size, scratch=scratch, check=check)
-    boxes, cut = pictures.shares(scenes, rows, sides)
-    if cut:
-        plan.reporter.log(
-            f"{cut:,} boxes of {scenes.name!r} reached over the edge a little and were cut there"
-        )
-    return PictureRows(pixels, Objects.of(boxes, [scenes.kinds[row] for row in rows]), augment)
+
+    def load(some: list[int]) -> PictureRows:
+        pixels, sides = pictures.load_pictures(scenes, some, size, scratch=scratch, check=check)
+        boxes, cut = pictures.shares(scenes, some, sides)
+        if cut:
+            plan.reporter.log(
+                f"{cut:,} boxes of {scenes.name!r} reached over the edge a little and were cut there"
+            )
+        return PictureRows(pixels, Objects.of(boxes, [scenes.kinds[row] for row in some]), augment)
+
+    return plan.load(rows, load, at_most=LOOKED_ROWS if _looks_once(plan.recipe) else None)
+
+
+def _looks_once(recipe: Recipe) -> bool:
+    return recipe.strategy.kind == "head" and detection_data(recipe).augment == "none"
 
 
 def _as_maps(plan: Plan, net: Finder, train: PictureRows, val: PictureRows | None) -> list[Any]:
@@ -147,7 +158,7 @@ def _as_maps(plan: Plan, net: Finder, train: PictureRows, val: PictureRows | Non
     with torch.inference_mode():
         one = net.eval().features(train.pixels[:1].to(plan.device).float().div_(255))
     size = sum(item.numel() * 4 for item in one.values())
-    if size * (len(train) + (len(val) if val is not None else 0)) > MAX_MAP_BYTES:
+    if size * plan.all_of(len(train) + (len(val) if val is not None else 0)) > MAX_MAP_BYTES:
         plan.reporter.log("The body's maps of all images do not fit: they are made anew in every epoch.")
         return [train, val]
     plan.reporter.stage("features")

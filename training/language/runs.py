@@ -87,6 +87,13 @@ def _rows(plan: Plan, scribe: Scribe) -> tuple[TokenRows, TokenRows | None]:
 
 
 def _encoded(plan: Plan, scribe: Scribe, chats: list[Chat], purpose: str, packing: bool) -> TokenRows:
+    def load(some: list[int]) -> TokenRows:
+        return _rows_of(plan, scribe, [chats[place] for place in some], purpose, packing)
+
+    return plan.load(list(range(len(chats))), load)
+
+
+def _rows_of(plan: Plan, scribe: Scribe, chats: list[Chat], purpose: str, packing: bool) -> TokenRows:
     limit = chat_data(plan.recipe).max_tokens
     tokens, cut = encode(scribe, chats, limit, plan.reporter.check)
     rows = packed_rows(tokens, scribe.pad, limit) if packing else plain_rows(tokens, scribe.pad)

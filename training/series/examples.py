@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,8 @@ from training.series.windows import Scaler, Windows
 
 Batch = dict[str, Tensor]
 FEATURE_BATCH = 16
+# Of so many windows the pace of a frozen body can be told.
+ENOUGH_WINDOWS = 12 * FEATURE_BATCH
 MAX_FEATURE_BYTES = 8 * 1024 * 1024 * 1024
 
 
@@ -50,6 +52,12 @@ class WindowExamples:
         scaled = (values - mean[:, None]) / std[:, None]
         found = {"values": scaled, "observed": measured, "mean": mean, "std": std, "naive": naive}
         return _to(found, device)
+
+    def pick(self, rows: list[int]) -> WindowExamples:
+        """Some of the windows."""
+        return (
+            self if len(rows) == len(self) else replace(self, windows=self.windows.pick(torch.tensor(rows)))
+        )
 
     def scale(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and spread [B] of the tracks that the windows are of."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from numpy.typing import NDArray
@@ -17,13 +17,27 @@ from training.recipe import Recipe
 from training.reporting import Reporter
 from training.stopping import Watched
 
+T = TypeVar("T")
+
+
+class Glance(Protocol):
+    """What a preflight puts between a task and its rows: see `training.preflight_glance`.
+
+    `share`: how many times more rows there are than were loaded.
+    """
+
+    @property
+    def share(self) -> float: ...
+
+    def load(self, rows: list[int], work: Callable[[list[int]], T], at_most: int | None) -> T: ...
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a run is made from. `base_dir` is None where the recipe names no base model.
 
     `on_epoch` hears after every validation what is watched, its value turned so that larger is better, and
-    the number of the epoch from 0; what it raises ends the run.
+    the number of the epoch from 0; what it raises ends the run. `glance` is there in a preflight only.
     """
 
     recipe: Recipe
@@ -34,6 +48,16 @@ class Plan:
     device: torch.device
     reporter: Reporter
     on_epoch: Callable[[Watched, float, int], None] | None = None
+    glance: Glance | None = None
+
+    def load(self, rows: list[int], work: Callable[[list[int]], T], *, at_most: int | None = None) -> T:
+        """What `work` makes of rows (ascending) that cost time each; of some of them in a preflight, of at
+        most `at_most` where more would cost more time later on."""
+        return work(rows) if self.glance is None else self.glance.load(rows, work, at_most)
+
+    def all_of(self, rows: int) -> int:
+        """How many rows a run has where so many were loaded."""
+        return rows if self.glance is None else round(rows * self.glance.share)
 
     def base(self) -> Path:
         """The base model's directory, where the task cannot do without."""

@@ -16,7 +16,7 @@ from training.learning import Network
 from training.losses import Loss, make_loss
 from training.recipe import Recipe, SeriesData
 from training.reporting import Reporter
-from training.series.examples import WindowExamples, to_features
+from training.series.examples import ENOUGH_WINDOWS, WindowExamples, to_features
 from training.series.forecast import forecast
 from training.series.fracast import Fracast
 from training.series.opening import open_net, quantiles_of
@@ -189,9 +189,16 @@ def _prepared(
     if isinstance(net, Fracast) and plan.recipe.strategy.kind == "head":
         plan.reporter.stage("features")
         learner = net.head
-        check = plan.reporter.check
-        train = to_features(net, learnt, plan.cache_dir, plan.device, check)
-        val = to_features(net, held, plan.cache_dir, plan.device, check) if len(held) else None
+
+        def features(examples: WindowExamples) -> Examples:
+            check = plan.reporter.check
+
+            def load(some: list[int]) -> Examples:
+                return to_features(net, examples.pick(some), plan.cache_dir, plan.device, check)
+
+            return plan.load(list(range(len(examples))), load, at_most=ENOUGH_WINDOWS)
+
+        train, val = features(learnt), features(held) if len(held) else None
 
     def save(model_dir: Path) -> None:
         save_forecaster(network, about, model_dir, base_dir=plan.base_dir)

@@ -33,6 +33,7 @@ from training.tabular.judging import ClassTask
 from training.tabular.targets import class_places, fit_classes
 from training.tasks.base import Measured, Plan, Prepared, StepResult
 from training.tasks.reports import class_report
+from training.text.frozen import ENOUGH_ROWS
 
 EVAL_ROWS = 1024
 
@@ -52,9 +53,14 @@ class MultimodalClassification:
         classes = list(target.classes)
         plan.reporter.stage("features")
         rows = []
-        for table, names, texts, (pictures, places), _ in parts:
-            inputs = _inputs(plan, data, table, texts, (pictures, places), encoder)
-            rows.append(FusedRows(inputs, class_places(target, names, table)))
+        for part in parts:
+
+            def load(some: list[int], part: Part = part) -> FusedRows:
+                table, names, texts, pictures, _ = _cut(part, some)
+                inputs = _inputs(plan, data, table, texts, pictures, encoder)
+                return FusedRows(inputs, class_places(target, names, table))
+
+            rows.append(plan.load(list(range(part[0].rows)), load, at_most=ENOUGH_ROWS))
         config = _config(plan.recipe.network or NetworkSpec(), rows[0].inputs, encoder, len(classes))
         net = nets.build(config, seed=plan.recipe.seed)
         nets.standardise(net, rows[0].inputs)
@@ -159,6 +165,20 @@ def _parted(plan: Plan, data: FusedData) -> list[Part]:
 
 def _part(read: ReadRows, rows: list[int]) -> Part:
     return (*reading.taken(read, rows), (read.pictures, rows), read.declared)
+
+
+def _cut(part: Part, some: list[int]) -> Part:
+    """These rows of a part alone."""
+    table, names, texts, (pictures, places), declared = part
+    if len(some) == table.rows:
+        return part
+    return (
+        table.take(np.array(some)),
+        [names[row] for row in some],
+        None if texts is None else [texts[row] for row in some],
+        (pictures, [places[row] for row in some]),
+        declared,
+    )
 
 
 def _table_encoder(part: Part, data: FusedData, reporter: Reporter) -> Encoder | None:

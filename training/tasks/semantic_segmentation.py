@@ -16,6 +16,7 @@ from training import learning
 from training.data import set_aside, thin
 from training.device import pick_device
 from training.errors import UserError
+from training.features import enough_images
 from training.images import open_image
 from training.losses import IGNORED, Loss, make_loss
 from training.measures import masks as measures
@@ -161,8 +162,18 @@ def _loss(recipe: Recipe, train: Loaded) -> Loss:
 def _load(plan: Plan, split: Masks, rows: list[int], model: Segmenter) -> Loaded:
     # Two parts may come from one split (a set_aside): each needs a file of its own.
     scratch = plan.work_dir / PIXELS / hashlib.sha256(str(rows[:1000]).encode()).hexdigest()[:16]
-    ignore = _data(plan.recipe).ignore_index
-    return load_masks(split, rows, model.spec, ignore, scratch=scratch, check=plan.reporter.check)
+    data, spec, few = _data(plan.recipe), model.spec, None
+    if _looks_once(plan.recipe):
+        few = enough_images(spec.image_size, spec.image_size, len(rows), plan.device)
+
+    def load(some: list[int]) -> Loaded:
+        return load_masks(split, some, spec, data.ignore_index, scratch=scratch, check=plan.reporter.check)
+
+    return plan.load(rows, load, at_most=few)
+
+
+def _looks_once(recipe: Recipe) -> bool:
+    return recipe.strategy.kind == "head" and _data(recipe).augment == "none"
 
 
 def _tell(reporter: Reporter, train: Loaded, val: Loaded | None, labels: tuple[str, ...]) -> None:
@@ -186,10 +197,9 @@ def _prepared(
     spec, recipe = model.spec, plan.recipe
     model.net.to(plan.device).to(memory_format=torch.channels_last)
     learner: nn.Module = Dense(model.net)
-    looks_once = recipe.strategy.kind == "head" and _data(recipe).augment == "none"
     shapes = None
-    if looks_once:
-        shapes = map_shapes(model, len(train) + (len(val) if val is not None else 0))
+    if _looks_once(recipe):
+        shapes = map_shapes(model, plan.all_of(len(train) + (len(val) if val is not None else 0)))
     if shapes is not None:
         plan.reporter.stage("features")
         train, val = to_maps(plan, model, train, val)

@@ -58,8 +58,15 @@ class TextClassification:
         model = runs.open_model(
             plan, split.labels, tokens=False, max_tokens=data.max_tokens, pooling=data.pooling
         )
-        train = _batches(model, split, rows, plan.reporter, "training texts")
-        val = _batches(model, held, held_rows, plan.reporter, "validation texts") if held_rows else None
+
+        def load(part: Texts, some: list[int], what: str) -> TextBatches:
+            few = frozen.ENOUGH_ROWS if plan.recipe.strategy.kind == "head" else None
+            return plan.load(
+                some, lambda found: _batches(model, part, found, plan.reporter, what), at_most=few
+            )
+
+        train = load(split, rows, "training texts")
+        val = load(held, held_rows, "validation texts") if held_rows else None
         return _prepared(plan, model, train, val)
 
     def evaluate(

@@ -57,8 +57,15 @@ class TokenClassification:
             "sequences",
         )
         model = runs.open_model(plan, split.labels, tokens=True, max_tokens=data.max_tokens)
-        train = _batches(model, split, rows, plan.reporter, "training sequences")
-        val = _batches(model, held, held_rows, plan.reporter, "validation sequences") if held_rows else None
+
+        def load(part: Tokens, some: list[int], what: str) -> TextBatches:
+            few = frozen.ENOUGH_ROWS if plan.recipe.strategy.kind == "head" else None
+            return plan.load(
+                some, lambda found: _batches(model, part, found, plan.reporter, what), at_most=few
+            )
+
+        train = load(split, rows, "training sequences")
+        val = load(held, held_rows, "validation sequences") if held_rows else None
         return _prepared(plan, model, train, val)
 
     def evaluate(

@@ -95,6 +95,13 @@ def _rows(plan: Plan, tokenizer: Any) -> tuple[PairRows, PairRows | None]:
 
 
 def _encoded(plan: Plan, tokenizer: Any, pairs: Pairs, data: PairData, purpose: str) -> PairRows:
+    def load(some: list[int]) -> PairRows:
+        return _rows_of(plan, tokenizer, pairs.chosen(some), data, purpose)
+
+    return plan.load(list(range(len(pairs))), load)
+
+
+def _rows_of(plan: Plan, tokenizer: Any, pairs: Pairs, data: PairData, purpose: str) -> PairRows:
     rows, cut = encode_pairs(tokenizer, pairs, data)
     words = sum(map(len, rows.sources)), sum(map(len, rows.targets))
     plan.reporter.log(f"{len(pairs)} pairs {purpose}, {words[0]} tokens into {words[1]}")

@@ -14,9 +14,11 @@ from training.tasks.base import Plan
 from training.text import tails
 from training.text.batching import IGNORED, Flat, TextBatches
 from training.text.encoders import Encoder
-from training.text.predicting import in_length_order
+from training.text.predicting import FORWARD_BATCH, in_length_order
 
 MAX_FEATURE_BYTES = 16 * 1024 * 1024 * 1024
+# Of so many rows the pace of a frozen encoder can be told.
+ENOUGH_ROWS = 12 * FORWARD_BATCH
 
 
 def row_features(plan: Plan, encoder: Encoder, batches: TextBatches) -> Tensor:
