@@ -28,6 +28,7 @@ from training.optim import lr_factor, make_optimizer, momentum_at, parameter_gro
 from training.recipe import Recipe
 from training.reporting import Reporter
 from training.stepping import Stepper
+from training.system import Pace
 from training.tasks.base import Examples, Prepared
 from training.validating import Validator
 
@@ -91,17 +92,24 @@ class Run:
         self.average = Average(self.learning, optim.ema) if optim.ema is not None else None
         self.watched = stopping.watched(recipe.early_stopping.metric, prepared.task)
         self.on_epoch: Callable[[stopping.Watched, float, int], None] | None = None
+        # Called with the steps taken whenever a checkpoint of them lies on the disk.
+        self.on_saved: Callable[[int], None] | None = None
+        self.saved_step = 0
+        # A curve of about so many points, at steps that do not depend on the clock; None: by the clock.
+        self.points: int | None = None
         self.best: dict[str, Tensor] = {}
         self.validator = Validator(prepared, reporter)
         self.progress = Progress()
-        self.meter = Meter()
+        self.meter, self.pace = Meter(), Pace()
         self._require_alike()
         self.saved_at, self.save_cost = time.monotonic(), 0.0
+        self.told_at = time.monotonic()
 
     def train(self) -> tuple[dict[str, float], list[dict[str, float]]]:
         """Run to the end; returns the validation metrics of the final weights and the history."""
         with self.head_step.threads(self.step_images) if self.head_step else nullcontext():
             self._resume()
+            self._tell_start()
             self._check_metric()
             self._loop()
         self._unfreeze(len(self.stages))
@@ -119,13 +127,32 @@ class Run:
             count = min(self.stretch, self.steps_per_epoch - place)
             rows = order[place * self.step_images : (place + count) * self.step_images]
             self._take_steps(rows, progress.step, count)
+            self.pace.add(len(rows))
             progress.step += count
             if place + count == self.steps_per_epoch:
                 self._end_epoch(epoch)
-            elif self.meter.age() >= self.report_seconds:
+            elif self._report_is_due(count):
                 self.reporter.report(progress.step, self.total_steps, self._train_metrics())
+            elif self.points is not None and time.monotonic() - self.told_at >= self.report_seconds:
+                self._tell_progress()
             if self._save_is_due():
                 self.save()
+
+    def _report_is_due(self, count: int) -> bool:
+        """After `count` more steps; with `points`, where a multiple of a whole number of steps was passed."""
+        if self.points is None:
+            return self.meter.age() >= self.report_seconds
+        apart, step = math.ceil(self.total_steps / self.points), self.progress.step
+        return step // apart > (step - count) // apart
+
+    def _tell_start(self) -> None:
+        """Where a curve goes on, or begins; of a finished phase nothing is drawn anew."""
+        if self.points is not None and self.progress.step < self.total_steps and not self.progress.stopped:
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        self.told_at = time.monotonic()
+        self.reporter.report(self.progress.step, self.total_steps, {})
 
     def _save_is_due(self) -> bool:
         pause = max(self.checkpoint_seconds, CHECKPOINT_SHARE * self.save_cost)
@@ -168,13 +195,17 @@ class Run:
 
     def _end_epoch(self, epoch: int) -> None:
         progress = self.progress
-        row = self._train_metrics(whole_epoch=True)
+        # The curve goes on with what is new in it; the history has the mean of the whole epoch.
+        told, val = self._train_metrics(), {}
+        row = self._learned(*self.meter.read_epoch())
         if self.prepared.val is not None:
             with self._kept_weights():
-                row |= self._validate(self.prepared.val)
-                self._watch(row, epoch)
-        self.reporter.report(progress.step, self.total_steps, row)
-        progress.history.append({"epoch": epoch + 1, "step": progress.step, **row})
+                val = self._validate(self.prepared.val)
+                self._watch(val, epoch)
+        self.reporter.report(progress.step, self.total_steps, told | val)
+        progress.history.append({"epoch": epoch + 1, "step": progress.step, **row, **val})
+        self.meter.rest()
+        self.pace.rest()
 
     def _watch(self, row: dict[str, float], epoch: int) -> None:
         """Keep the best epoch in mind, and stop when there was none for too long."""
@@ -212,10 +243,12 @@ class Run:
             net, train, clip = self.prepared.network.net, self.prepared.train, self.recipe.optim.grad_clip
             raise diverged(self.progress.step, net, train, clipped=clip is not None)
 
-    def _train_metrics(self, *, whole_epoch: bool = False) -> dict[str, float]:
-        """Means since the last report, or over the epoch. Raises `UserError` if the loss is not a number."""
+    def _train_metrics(self) -> dict[str, float]:
+        """Means since the last report, pace and memory. Raises `UserError` if the loss is not a number."""
         self._drain()
-        loss, accuracy = self.meter.read(whole_epoch)
+        return {**self._learned(*self.meter.read()), **self.pace.told()}
+
+    def _learned(self, loss: float, accuracy: float) -> dict[str, float]:
         self._require_finite(loss)
         lr = max(group["lr"] for group in self.optimizer.param_groups)
         hits = {"train/accuracy": accuracy} if self.prepared.task.counts_hits else {}
@@ -278,8 +311,10 @@ class Run:
         state = {"of": self._fingerprint(), "progress": vars(self.progress), "meter": self.meter.state()}
         began = time.monotonic()
         checkpoint.save_checkpoint(self.path, tensors, state)
-        self.saved_at = time.monotonic()
+        self.saved_at, self.saved_step = time.monotonic(), self.progress.step
         self.save_cost = self.saved_at - began
+        if self.on_saved is not None:
+            self.on_saved(self.saved_step)
 
     def _resume(self) -> None:
         loaded = self._loaded()
@@ -297,6 +332,7 @@ class Run:
         if self.average is not None:
             self.average.restore(tensors)
         self.progress = Progress(**state["progress"])
+        self.saved_step = self.progress.step
         self.stepper.micro.size = self.progress.micro_batch or self.recipe.optim.batch_size
         self.meter.restore(state["meter"])
         self.reporter.log(f"Resuming after step {self.progress.step} of {self.total_steps}.")

@@ -19,7 +19,8 @@ class Reporter(Protocol):
         """One line for people."""
 
     def report(self, step: int, total_steps: int, metrics: dict[str, float]) -> None:
-        """Numbers at `step`: train/loss, train/accuracy, val/loss, val/accuracy, val/macro_f1, lr."""
+        """Numbers at `step`: train/loss, train/accuracy, lr, val/loss, val/macro_f1, …; rows a second and
+        bytes of memory as system/… (see `system`)."""
 
     def check(self) -> None:
         """Called between steps, or every few milliseconds of short ones; raises `Canceled` or `Interrupted`
@@ -51,7 +52,9 @@ class ConsoleReporter(SilentReporter):
         print(text, file=self.stream, flush=True)
 
     def report(self, step: int, total_steps: int, metrics: dict[str, float]) -> None:
-        numbers = "  ".join(f"{name} {value:.5g}" for name, value in metrics.items())
+        numbers = "  ".join(
+            f"{name} {value:.5g}" for name, value in metrics.items() if not name.startswith("system/")
+        )
         self.log(f"step {step}/{total_steps}  {numbers}")
 
 

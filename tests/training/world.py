@@ -91,3 +91,8 @@ class Listener(SilentReporter):
 
     def losses(self) -> list[tuple[int, float]]:
         return [(step, metrics["train/loss"]) for step, _, metrics in self.reports]
+
+    def with_means(self, history: list[dict[str, float]]) -> list[float]:
+        """The losses as told, at an epoch's end the mean of the whole epoch."""
+        means = {int(row["step"]): row["train/loss"] for row in history}
+        return list((dict(self.losses()) | means).values())
