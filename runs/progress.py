@@ -1,51 +1,51 @@
-"""What the run page shows while a run goes on: curves, time left, the log's tail. Reads only."""
+"""What the run page shows while a run goes on: its tags, points, time left, its result. Reads only."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max, Min, OuterRef, QuerySet, Subquery
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.actor import Actor
 from models_app.leaderboards import leaderboard
 from models_app.models import Benchmark
-from models_app.templatetags.hub import is_share
 from models_app.views.boards import board_address
 from runs.evaluations import other_scores
-from runs.models import Run, RunLog, Stage
+from runs.models import Attempt, Run, RunActivity, RunLog, Stage
+from runs.queue import place_tag
 from training.measures.drawings import drawings
 
 MAX_POINTS = 1500
-LOG_TAIL = 200
-MAX_CURVES = 5
-# What the curves of a task without a word so far will be.
-FIRST_CURVES = ("loss", "accuracy")
+# What of a forecast comes after the last step.
+_AFTER = ("save", "evaluate", "publish")
 
 
-@dataclass(frozen=True)
-class Curve:
-    """One panel: `name` is the part after train/ or val/; `rows` its table for people without script."""
-
-    name: str
-    is_share: bool
-    rows: list[dict[str, Any]]
-
-    @property
-    def series(self) -> str:
-        return f"train/{self.name} val/{self.name}"
-
-
-def state_tag(run: Run) -> str:
-    """Changes exactly when the polled fragment would."""
-    last = run.logs.aggregate(newest=Max("pk"))["newest"]
+def state_tag(run: Run, *more: object) -> str:
+    """Changes exactly when the polled fragment would; `more`: what else the fragment shows."""
     words = (run.stage, run.attempt, run.activity, run.message_id, run.worker_id, run.result_oid)
-    numbers = (run.progress_step, metrics_tag(run), last, run.cancel_requested_at is not None)
-    parts = (*words, *numbers)
+    numbers = (run.progress_step, metrics_tag(run), run.cancel_requested_at is not None, run.checkpoint_step)
+    parts = (*words, *numbers, *_newest_rows(run), place_tag(run), *more)
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+
+
+def _newest_rows(run: Run) -> tuple[Any, ...]:
+    """The newest log line, activity and attempt; each is found at the end of an index."""
+    lines = _last(RunLog.objects.order_by("-attempt", "-seq"), "pk")
+    attempts = Attempt.objects.order_by("-number")
+    doing = _last(RunActivity.objects.order_by("-pk"), "pk")
+    asked = {"line": lines, "doing": doing, "held": _last(attempts, "pk"), "how": _last(attempts, "outcome")}
+    found = Run.objects.filter(pk=run.pk).order_by().annotate(**asked).values_list(*asked).first()
+    return found or ()
+
+
+def _last(rows: QuerySet[Any], column: str) -> Subquery:
+    return Subquery(rows.filter(run=OuterRef("pk")).values(column)[:1])
 
 
 def metrics_tag(run: Run) -> str:
@@ -67,36 +67,14 @@ def _thin(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     return points[:: stride or 1] if stride <= 1 else points[::-stride][::-1]
 
 
-def curves_of(run: Run) -> list[Curve]:
-    """The loss, then what is measured beside it, in the order in which the worker told it first."""
-    told = run.metrics.filter(name__contains="/").values("name").annotate(first=Min("pk")).order_by("first")
-    names = list(dict.fromkeys(row["name"].partition("/")[2] for row in told)) or list(FIRST_CURVES)
-    names.sort(key=lambda name: name != "loss")
-    shown = names[:MAX_CURVES]
-    rows = _epoch_rows(run, shown)
-    return [Curve(name, is_share(name), rows[name]) for name in shown]
-
-
-def _epoch_rows(run: Run, names: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """The curves as tables, one row a validation: what people without script see, and readers read."""
-    rows: dict[int, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    wanted = [f"{part}/{name}" for name in names for part in ("train", "val")]
-    for full, step, value in run.metrics.filter(name__in=wanted).values_list("name", "step", "value"):
-        part, _, name = full.partition("/")
-        rows[step][name][part] = value
-    steps = [step for step in sorted(rows) if any("val" in parts for parts in rows[step].values())][-50:]
-    return {
-        name: [{"step": step, **rows[step][name]} for step in steps if rows[step][name]] for name in names
-    }
-
-
 @dataclass(frozen=True)
 class Progress:
-    """How far the run is; seconds left where that can be told."""
+    """How far the run is; seconds left where that can be told. `is_learning`: a pace is known."""
 
     step: int
     total: int
     seconds_left: float | None
+    is_learning: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -104,14 +82,42 @@ class Progress:
 
 
 def progress_of(run: Run) -> Progress:
-    """Time left from the pace between the first and the last reported point of this attempt."""
-    points = run.metrics.aggregate(first=Min("step"), last=Max("step"), start=Min("at"), end=Max("at"))
-    left = None
-    if run.stage == Stage.RUNNING and points["first"] is not None and points["last"] > points["first"]:
-        seconds = (points["end"] - points["start"]).total_seconds()
-        pace = seconds / (points["last"] - points["first"])
-        left = pace * max(0, run.progress_total - run.progress_step) if seconds > 0 else None
-    return Progress(run.progress_step, run.progress_total, left)
+    """Time left from the pace of this attempt's points; before there is one, from what was foretold.
+
+    What comes after the last step is added where a forecast tells it.
+    """
+    if run.stage != Stage.RUNNING or run.claimed_at is None:
+        return Progress(run.progress_step, run.progress_total, None)
+    steps_left = _seconds_of_steps(run)
+    if steps_left is not None:
+        left = steps_left + _foretold_after(run)
+        return Progress(run.progress_step, run.progress_total, left, is_learning=True)
+    whole = _number(run.forecast.get("seconds"))
+    left = None if whole is None else whole - (timezone.now() - run.claimed_at).total_seconds()
+    return Progress(run.progress_step, run.progress_total, left if left and left > 0 else None)
+
+
+def _seconds_of_steps(run: Run) -> float | None:
+    """Of the steps that are left, from the mean pace since the claim; None where there is no pace."""
+    assert run.claimed_at is not None
+    since = run.metrics.filter(at__gte=run.claimed_at - timedelta(seconds=1))
+    points = since.aggregate(first=Min("step"), last=Max("step"), start=Min("at"), end=Max("at"))
+    if points["first"] is None or points["last"] <= points["first"]:
+        return None
+    seconds = (points["end"] - points["start"]).total_seconds()
+    if seconds <= 0:
+        return None
+    pace = seconds / (points["last"] - points["first"])
+    return float(pace * max(0, run.progress_total - run.progress_step))
+
+
+def _foretold_after(run: Run) -> float:
+    parts = run.forecast.get("parts")
+    return sum(_number(parts.get(name)) or 0.0 for name in _AFTER) if isinstance(parts, dict) else 0.0
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def seconds_taken(run: Run) -> float | None:
@@ -119,11 +125,6 @@ def seconds_taken(run: Run) -> float | None:
     if run.claimed_at is None or run.finished_at is None:
         return None
     return (run.finished_at - run.claimed_at).total_seconds()
-
-
-def log_tail(run: Run) -> list[RunLog]:
-    """The newest lines, oldest of them first."""
-    return list(run.logs.order_by("-attempt", "-seq")[:LOG_TAIL])[::-1]
 
 
 def plots_of(run: Run) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from runs import estimate_views, queue_views, views, worker_views
+from runs import compare_views, estimate_views, list_views, queue_views, views, worker_views
 
 urlpatterns: list[URLPattern] = [
-    path("runs", views.runs, name="runs"),
+    path("runs", list_views.runs, name="runs"),
+    path("runs/compare", compare_views.compare_runs, name="run-compare"),
     path("runs/<uuid:uuid>", views.run, name="run"),
     path("runs/<uuid:uuid>/progress", views.progress, name="run-progress"),
+    path("runs/<uuid:uuid>/curves", views.curves, name="run-curves"),
     path("runs/<uuid:uuid>/metrics.json", views.metrics, name="run-metrics"),
     path("runs/<uuid:uuid>/log.txt", views.log, name="run-log"),
     path("runs/<uuid:uuid>/cancel", views.cancel, name="run-cancel"),

@@ -1,4 +1,4 @@
-"""The pages of runs: the fine-tune form, the list, one run and the parts of it that are polled."""
+"""The pages of runs: the fine-tune form, one run and the parts of it that are polled."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.actor import Level
 from models_app.access import Refusal, check_repo
 from models_app.models import Repo, RepoType
-from models_app.views.lists import page_of
 from models_app.views.support import HubRequest, PageView, page, repo_page
 from runs import actions
 from runs.access import access_run, run_level
 from runs.again import filled, form_of
+from runs.curves import curves_of, system_curves_of
+from runs.environment import environment_of
 from runs.forms import FinetuneForm
+from runs.lineage import lineage_of
+from runs.loglines import log_of, wanted
 from runs.models import Run, Stage, Worker
 from runs.pasting import RecipeForm, TargetForm
 from runs.progress import (
-    curves_of,
-    log_tail,
     metrics_tag,
     plots_of,
     progress_of,
@@ -46,9 +47,9 @@ from runs.progress import (
     state_tag,
 )
 from runs.recipe_text import recipe_text
+from runs.timeline import timeline_of
 from training.recipe import RecipeError
 
-PAGE_SIZE = 30
 STOP_POLLING = 286
 _LINES = 2000
 
@@ -129,35 +130,17 @@ def _shown(request: HubRequest, base: Repo, form: TargetForm, status: int = 200)
 
 @require_safe
 @page
-def runs(request: HubRequest) -> HttpResponse:
-    """Every run the actor may see; `?mine=1` only their own, `?stage=` only one stage."""
-    rows = Run.objects.visible_to(request.actor).for_pages()
-    stage = request.GET.get("stage", "")
-    if stage in Stage.values:
-        rows = rows.filter(stage=stage)
-    is_mine = bool(request.GET.get("mine")) and request.actor.user is not None
-    if is_mine:
-        rows = rows.filter(created_by=request.actor.user)
-    context = {
-        "section": "runs",
-        "rows": page_of(rows, request.GET.get("page"), PAGE_SIZE),
-        "stages": Stage.choices,
-        "stage": stage,
-        "is_mine": is_mine,
-    }
-    return render(request, "runs/runs.html", context)
-
-
-@require_safe
-@page
 def run(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
     """One run: live while it goes on, its result or its failure when it has ended."""
     found = access_run(request.actor, uuid)
     context = _live_context(request, found) | {
         "section": "runs",
         "curves": curves_of(found),
+        "system_curves": system_curves_of(found),
         "plots": plots_of(found),
         "recipe": recipe_text(found),
+        "environment": environment_of(found),
+        "lineage": lineage_of(found, request.actor),
     }
     return render(request, "runs/run.html", context)
 
@@ -166,7 +149,8 @@ def _live_context(request: HubRequest, run: Run) -> dict[str, Any]:
     return {
         "run": run,
         "progress": progress_of(run),
-        "log": log_tail(run),
+        "timeline": timeline_of(run),
+        "log": log_of(run, wanted(request.GET.get("q", ""))),
         "taken": seconds_taken(run),
         "result": result_of(run, request.actor) if run.stage == Stage.COMPLETED else {},
         "may_write": run_level(request.actor, run) >= Level.WRITE,
@@ -210,6 +194,16 @@ def progress(request: HubRequest, run: Run) -> HttpResponse:
     return render(request, "runs/_progress.html", context, status=STOP_POLLING if run.has_ended else 200)
 
 
+@require_safe
+@never_cache
+@page
+def curves(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
+    """The panels of the curves; a page asks for them anew when the worker tells a name it has none for."""
+    found = access_run(request.actor, uuid)
+    context = {"run": found, "curves": curves_of(found), "system_curves": system_curves_of(found)}
+    return render(request, "runs/_curves.html", context)
+
+
 @polled(lambda run: f'"{metrics_tag(run)}"')
 def metrics(request: HubRequest, run: Run) -> HttpResponse:
     """`{"version", "total_steps", "series": {name: [[step, value], …]}}` for the curves."""
@@ -222,9 +216,12 @@ def metrics(request: HubRequest, run: Run) -> HttpResponse:
 @never_cache
 @page
 def log(request: HubRequest, uuid: uuids.UUID) -> HttpResponseBase:
-    """The whole log as text."""
+    """The whole log as text; `?download=1` as a file."""
     found = access_run(request.actor, uuid)
-    return StreamingHttpResponse(_log_text(found), content_type="text/plain; charset=utf-8")
+    response = StreamingHttpResponse(_log_text(found), content_type="text/plain; charset=utf-8")
+    if request.GET.get("download"):
+        response["Content-Disposition"] = f'attachment; filename="run-{str(found.uuid)[:8]}.log"'
+    return response
 
 
 def _log_text(run: Run) -> Iterator[str]:

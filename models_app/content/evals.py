@@ -16,7 +16,9 @@ MAX_RESULTS = 1000
 DIGITS = 9  # values that agree to this many decimals are the same result
 _REPO_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 _LOWER_IS_BETTER = re.compile(
-    r"loss|error|perplexity|(?:^|_)(?:wer|cer|ter|mae|mse|rmse|fid|brier|latency)(?:$|_)", re.I
+    r"loss|error|perplexity|pinball|(?:^|_)(?:wer|cer|ter|mae|mse|rmse|fid|brier|latency"
+    r"|mape|smape|wape|mase|wql|msle|rmsle|medae|crps|nll)(?:$|_)",
+    re.I,
 )
 Row = TypeVar("Row")
 # Metrics that are proportions of examples, from 0 to 1.
@@ -98,9 +100,14 @@ def _task(item: Any) -> BenchmarkTask | None:
         id=task_id,
         split=_short(item.get("split"), 100) or "test",
         metric=metric,
-        higher_is_better=higher if isinstance(higher, bool) else not _LOWER_IS_BETTER.search(metric),
+        higher_is_better=higher if isinstance(higher, bool) else not lower_is_better(metric),
         pipeline_tag=_short(item.get("pipeline_tag"), 64),
     )
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether the name is of an error or a cost; of all others larger is better."""
+    return bool(_LOWER_IS_BETTER.search(metric))
 
 
 def parse_results(text: str) -> tuple[list[ResultEntry], list[str]]:

@@ -24,9 +24,10 @@ def latest_runs(context: dict[str, Any]) -> dict[str, Any]:
 
 @register.inclusion_tag("runs/_of_repo.html", takes_context=True)
 def runs_of(context: dict[str, Any], repo: Repo) -> dict[str, Any]:
-    """The run that made this model (or is making it), newest first."""
+    """The run that made this model (or is making it), newest first; `tuned`: how many began with it."""
     visible = Run.objects.visible_to(context["request"].actor).for_pages()
-    return {"runs": visible.filter(target_repo=repo)[:SHOWN]}
+    tuned = visible.training().filter(base_repo=repo).count()
+    return {"runs": visible.filter(target_repo=repo)[:SHOWN], "repo": repo, "tuned": tuned}
 
 
 @register.simple_tag

@@ -258,7 +258,7 @@ def test_the_curve_can_be_read_with_the_keyboard(browser: Browser, site: Site) -
     _report(site, run, claim, step=10)
     visitor = visit(browser, site.hub.url)
     visitor.go(f"/runs/{run}")
-    curve = visitor.page.locator("run-curve svg").first
+    curve = visitor.page.locator("run-curve .frame svg").first
     visitor.page.locator("run-curve path.series").first.wait_for()
     assert "Loss: train" in str(curve.get_attribute("aria-label"))
     curve.focus()

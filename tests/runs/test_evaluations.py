@@ -10,9 +10,9 @@ from django.test import Client
 from models_app.models import Benchmark
 from models_app.proofs import read_proof
 from runs import reports
+from runs.curves import curves_of
 from runs.evaluations import other_scores, score_of
 from runs.models import Run, Stage
-from runs.progress import curves_of
 from runs.reports import BadReport, Metric
 from tests.runs.conftest import World
 
