@@ -76,6 +76,9 @@ HUB_TMP_DIR = HUB_DATA_DIR / "tmp"
 HUB_DIRECT_IO = env_bool("HUB_DIRECT_IO", True)
 HUB_PARTS_DIR = HUB_DATA_DIR / "parts"
 HUB_DOWNLOADS_DIR = HUB_DATA_DIR / "downloads"
+# newest checkpoints of runs under way, see runs/checkpoints.py
+HUB_CHECKPOINTS_DIR = HUB_DATA_DIR / "checkpoints"
+HUB_MAX_CHECKPOINT_BYTES = env_int("HUB_MAX_CHECKPOINT_BYTES", 8 * 1024**3, least=1)
 # What nothing refers to is kept so long; clients remember for 21 days what they need not send again.
 HUB_GARBAGE_GRACE_DAYS = env_int("HUB_GARBAGE_GRACE_DAYS", 30)
 HUB_XET_DOWNLOAD = env_bool("HUB_XET_DOWNLOAD", True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from runs import api, compute_api, jobs_api, preflights_api, worker_api, workers_api
+from runs import api, checkpoints_api, compute_api, jobs_api, preflights_api, worker_api, workers_api
 
 _JOB = "api/jobs/<str:namespace>/<str:job_id>"
 
@@ -17,6 +17,7 @@ urlpatterns = [
     path("api/runs/<uuid:uuid>/report", worker_api.ReportView.as_view()),
     path("api/runs/<uuid:uuid>/result", worker_api.ResultView.as_view()),
     path("api/runs/<uuid:uuid>/finish", worker_api.FinishView.as_view()),
+    path("api/runs/<uuid:uuid>/checkpoint", checkpoints_api.CheckpointView.as_view()),
     # what was computed
     path("api/namespaces/<str:namespace>/compute", compute_api.ComputeView.as_view()),
     # machines

@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from runs import lifecycle, preflights
+from runs import checkpoints, lifecycle, preflights
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,7 @@ def reap(**_unknown: object) -> dict[str, int]:
     counts = {
         "overdue": lifecycle.end_overdue(now),
         "stale": lifecycle.requeue_stale(now),
+        "checkpoints": checkpoints.collect(now),
         "sent": lifecycle.resend_unclaimed(now),
         "preflights": preflights.prune(now),
     }

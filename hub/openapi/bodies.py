@@ -27,7 +27,7 @@ from models_app.api import (
     xet_upload,
 )
 from runs import api as runs
-from runs import jobs_api, preflights_api, worker_api, workers_api
+from runs import checkpoints_api, jobs_api, preflights_api, worker_api, workers_api
 
 Body = dict[str, Schema]
 
@@ -219,6 +219,7 @@ BODIES: dict[tuple[type[APIView], str], Body] = {
         metrics=rows(record("step", "name", "value", step=SIZE, name=TEXT, value={"type": "number"})),
         logs=rows(record("seq", "at", "text", seq=SIZE, at=TEXT, text=TEXT)),
     ),
+    (checkpoints_api.CheckpointView, "put"): _BYTES,
     (worker_api.ResultView, "post"): _json("attempt", "evaluation", attempt=SIZE, evaluation=ANY),
     (worker_api.FinishView, "post"): _json(
         "attempt",

@@ -32,7 +32,7 @@ from models_app.api import (
     xet,
 )
 from runs import api as runs
-from runs import jobs_api
+from runs import checkpoints_api, jobs_api
 
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
@@ -124,6 +124,7 @@ QUERIES: dict[type[APIView], dict[str, Any]] = {
     bucket_content.BucketResolve: {"download": _FLAG},
     runs.RunsView: {"target": _TEXT},
     jobs_api.Jobs: {"stage": _TEXTS, "label": _TEXTS, **_PAGES},
+    checkpoints_api.CheckpointView: {"attempt": _FROM_ZERO, "step": _FROM_ZERO},
     jobs_api.JobLogs: {"tail": _FROM_ZERO},
 }
 
