@@ -1,4 +1,4 @@
-"""What people do with runs: submit, cancel, retry."""
+"""What people do with runs: submit, cancel, try again, copy; `runs/reviving.py` has going on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from runs.flavors import DEFAULT_FLAVOR, FLAVORS
 from runs.freezing import Frozen, freeze
 from runs.labels import label_problems, labels_of, put_labels
 from runs.lifecycle import NotYourRun, finish_run
-from runs.models import Run, Stage
+from runs.models import Kind, Run, Stage
 from runs.quotas import check_may_queue
 from runs.ties import NO_TIES, Ties
 from training.recipe import Problem, Recipe, RecipeError, parse_recipe
@@ -89,6 +89,8 @@ def submit(
 def cancel(actor: Actor, *, run: Run) -> Run:
     """Stop the run: at once while it waits, at its worker's next report while it runs. Raises RunHasEnded."""
     with transaction.atomic():
+        # Locked: it must not be put back between the look at its stage and the mark.
+        Run.objects.select_for_update().filter(pk=run.pk).first()
         run.refresh_from_db()
         if run.has_ended:
             raise RunHasEnded("This run has ended already.")
@@ -106,26 +108,56 @@ def cancel(actor: Actor, *, run: Run) -> Run:
 
 
 def retry(actor: Actor, *, run: Run) -> Run:
-    """Submit an ended run again as it was: same commits, same target. Raises what `submit` raises."""
-    if not run.has_ended or run.stage == Stage.COMPLETED or run.target_repo is None:
+    """Submit a run that failed again from the start: same commits, same target. Raises what `submit` raises.
+
+    Another row, whose `parent` is this one: what became of the first can still be read. RunHasEnded for a run
+    that goes on or has finished, and where its target is gone. `runs/reviving.py` lets the same run go on.
+    """
+    if not run.has_ended or run.stage == Stage.COMPLETED or run.kind != Kind.TRAIN:
         raise RunHasEnded("Only a run that failed or was canceled can be tried again.")
-    return submit(actor, recipe=parse_recipe(run.recipe), target=run.target_repo.repo_id, flavor=run.flavor)
+    if run.target_repo is None:
+        raise RunHasEnded("The repo it was to publish to is gone; start a copy of it instead.")
+    return submit(
+        actor,
+        recipe=parse_recipe(run.recipe),
+        target=run.target_repo.repo_id,
+        flavor=run.flavor,
+        timeout_seconds=run.timeout_seconds if _is_shorter(run.timeout_seconds) else None,
+        labels=labels_of(run),
+        ties=Ties(parent=run),
+    )
 
 
-def clone(actor: Actor, *, run: Run) -> Run:
-    """Submit any run again as it was, to a target of its own beside the first. Raises as `submit` does."""
+def clone(actor: Actor, *, run: Run, to_own: bool = False) -> Run:
+    """Submit any run again as it was, to a target of its own beside the first. Raises as `submit` does.
+
+    `to_own`: in the actor's own namespace, where they may not write to the run's. A copy of what is private
+    is private.
+    """
+    if run.kind != Kind.TRAIN:
+        raise RunHasEnded("A measured step publishes nothing, so there is nothing to copy.")
     recipe = parse_recipe(run.recipe)
+    owner = run.namespace
+    if to_own and actor.user is not None and not _may_write(actor, owner):
+        owner = actor.user.namespace
     stem = "-".join(name.rpartition("/")[2] for name in recipe.repos)
     if run.target_repo is not None:
         stem = re.sub(r"-\d+$", "", run.target_repo.name)
     return submit(
         actor,
         recipe=recipe,
-        target=f"{run.namespace.name}/{free_stem(run.namespace.name, stem)}",
+        target=f"{owner.name}/{free_stem(owner.name, stem)}",
         flavor=run.flavor,
+        private=True if run.target_repo is not None and run.target_repo.private else None,
         timeout_seconds=run.timeout_seconds if _is_shorter(run.timeout_seconds) else None,
         labels=labels_of(run),
+        ties=Ties(parent=run),
     )
+
+
+def _may_write(actor: Actor, namespace: Namespace) -> bool:
+    level = actor.namespace_levels.get(namespace.pk, Level.NONE)
+    return min(level, actor.namespace_ceiling(namespace)) >= Level.WRITE
 
 
 def set_labels(actor: Actor, *, run: Run, labels: Mapping[str, str]) -> Run:

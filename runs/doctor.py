@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from runs.advice import Action, Past, Patient, advise
-from runs.evidence import history_lines, telling_lines, without_secrets
+from runs.evidence import LAST_WORDS, history_lines, telling_lines, without_secrets
 
 
 class Cause(StrEnum):
@@ -136,7 +136,9 @@ def diagnose(
     """
     cause = cause_of(message_id)
     patient = patient or Patient()
-    shown = telling_lines(log_lines, message)
+    # Where the message says all, a log without a word of trouble adds nothing.
+    says_all = cause in (Cause.DATA, Cause.RECIPE, Cause.MODEL)
+    shown = telling_lines(log_lines, message, last_words=0 if says_all else LAST_WORDS)
     if cause is Cause.WORKER:
         shown = [*history_lines(attempts), *shown]
     step, action = advise(cause.value, message_id, message, patient, attempts, summary or {})

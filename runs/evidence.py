@@ -53,10 +53,10 @@ def _covered(match: re.Match[str]) -> str:
     return f"{kept[0]} {COVERED}" if kept else COVERED
 
 
-def telling_lines(lines: Sequence[str], message: str) -> list[str]:
+def telling_lines(lines: Sequence[str], message: str, *, last_words: int = LAST_WORDS) -> list[str]:
     """At most six lines, oldest first: those that speak of what the message points at, then of trouble.
 
-    The message itself is not repeated. Without any such line, the last three.
+    The message itself is not repeated. Without any such line, the last `last_words`.
     """
     plain = [line.strip() for line in lines]
     told = {number for number, line in enumerate(plain) if line and line != message.strip()}
@@ -64,7 +64,7 @@ def telling_lines(lines: Sequence[str], message: str) -> list[str]:
     trouble = {number for number in told if _TROUBLE.search(plain[number])}
     chosen = sorted(pointed)[-MAX_LINES // 2 :]
     chosen += sorted(trouble - set(chosen))[len(chosen) - MAX_LINES :]
-    chosen = chosen or sorted(told)[-LAST_WORDS:]
+    chosen = chosen or sorted(told)[max(0, len(told) - last_words) :]
     shown = (_short(without_secrets(plain[number])) for number in sorted(chosen))
     return list(dict.fromkeys(shown))
 

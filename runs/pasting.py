@@ -24,6 +24,8 @@ class TargetForm(forms.Form):
     name = forms.CharField(label=_("Name of the result"), max_length=96)
     is_private = forms.BooleanField(label=_("Only I, or my organization, may see the result"), required=False)
     flavor = forms.ChoiceField(label=_("Hardware"))
+    # The run that this one is a change of.
+    parent = forms.CharField(max_length=36, required=False, widget=forms.HiddenInput)
     recipe: Recipe
 
     def offer_targets(self, actor: Actor) -> None:

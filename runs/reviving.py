@@ -14,9 +14,10 @@ from models_app.actions.events import record_event
 from models_app.actions.locking import lock_repo
 from models_app.files import git_store
 from models_app.models import EventTag, Repo
-from runs import dispatch
+from runs import checkpoints, dispatch
 from runs.models import Kind, Run, Stage
 from runs.published import find_published
+from runs.quotas import check_may_queue
 from training.recipe import RecipeError, parse_recipe
 
 FAILED = (Stage.ERROR, Stage.CANCELED)
@@ -44,7 +45,7 @@ def resume(actor: Actor, *, run: Run) -> Run:
     """Let the run go on from its checkpoint: it waits again, with no losses and a clock that begins anew.
 
     Its attempts are counted on. Of two clicks one resumes it; the other raises NotResumable, as what cannot
-    go on does. Raises Forbidden, LoginRequired, CredentialEnded as writing to the target does.
+    go on does. Raises Forbidden, LoginRequired, CredentialEnded as writing to the target does; TooManyRuns.
     """
     if actor.user is None:
         raise LoginRequired("Sign in to resume this run.")
@@ -54,6 +55,7 @@ def resume(actor: Actor, *, run: Run) -> Run:
             _check_target(run, lock_repo(actor, run.target_repo, Level.WRITE))
         run.refresh_from_db()
         _check(run)
+        check_may_queue(run.namespace)
         _put_back(run)
         record_event(
             actor, EventTag.RUN_RESUME, repo=run.target_repo, run=str(run.uuid), stage=str(Stage.SCHEDULING)
@@ -67,6 +69,8 @@ def _check(run: Run) -> None:
     reason = why_not(run)
     if not reason and not (run.created_by.is_active and not run.created_by.is_suspended):
         reason = "The account that started this run is closed; start it again as your own."
+    if not reason and not checkpoints.is_kept(run):
+        reason = NOTHING_KEPT
     if reason:
         raise NotResumable(reason)
     try:

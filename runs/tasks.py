@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from celery import shared_task
 from django.utils import timezone
 
-from runs import checkpoints, lifecycle, preflights
+from runs import checkpoints, lifecycle, mailing, notices, preflights
 
 log = logging.getLogger(__name__)
+
+NOTICE_SECONDS = 20.0
+
+
+@shared_task(name="runs.tasks.send_notices", ignore_result=True)
+def send_notices(**_unknown: object) -> int:
+    """After a run that somebody is told of, and by beat; safe to run twice at once. How many people."""
+    until, count = time.monotonic() + NOTICE_SECONDS, 0
+    while (done := mailing.send_due(timezone.now())) and time.monotonic() < until:
+        count += done
+    notices.forget_old(timezone.now())
+    return count
 
 
 @shared_task(name="runs.tasks.reap", ignore_result=True)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from runs import compare_views, estimate_views, list_views, queue_views, views, worker_views
+from runs import (
+    again_views,
+    compare_views,
+    estimate_views,
+    list_views,
+    queue_views,
+    views,
+    worker_views,
+)
 
 urlpatterns: list[URLPattern] = [
     path("runs", list_views.runs, name="runs"),
@@ -15,7 +23,10 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:uuid>/metrics.json", views.metrics, name="run-metrics"),
     path("runs/<uuid:uuid>/log.txt", views.log, name="run-log"),
     path("runs/<uuid:uuid>/cancel", views.cancel, name="run-cancel"),
-    path("runs/<uuid:uuid>/retry", views.retry, name="run-retry"),
+    # again: from the checkpoint, from the start, beside it
+    path("runs/<uuid:uuid>/resume", again_views.resume, name="run-resume"),
+    path("runs/<uuid:uuid>/retry", again_views.retry, name="run-retry"),
+    path("runs/<uuid:uuid>/clone", again_views.clone, name="run-clone"),
     # machines
     path("settings/workers", worker_views.machines, name="machines"),
     path("settings/workers/<int:pk>", worker_views.machine, name="machine"),

@@ -19,7 +19,6 @@ from django.http import (
 )
 from django.shortcuts import render
 from django.utils.http import parse_etags
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -29,7 +28,7 @@ from models_app.models import Repo, RepoType
 from models_app.views.support import HubRequest, PageView, page, repo_page
 from runs import actions
 from runs.access import access_run, run_level
-from runs.again import filled, form_of
+from runs.again import changed, filled, form_of, without_commits
 from runs.curves import curves_of, system_curves_of
 from runs.environment import environment_of
 from runs.forms import FinetuneForm
@@ -46,7 +45,9 @@ from runs.progress import (
     series,
     state_tag,
 )
-from runs.recipe_text import recipe_text
+from runs.queue import place_tag
+from runs.recipe_text import recipe_text, text_of
+from runs.ties import Ties
 from runs.timeline import timeline_of
 from training.recipe import RecipeError
 
@@ -61,7 +62,8 @@ def new_run(request: HubRequest, namespace: str, name: str) -> HttpResponse:
     """The fine-tune form of a model; a good one starts the run and leads to its page.
 
     `as=yaml` turns what is filled in into a recipe's text, to be edited; `redraw` only shows the fields
-    again, for browsers without script; `run` fills the form in as that run was, or shows its recipe.
+    again, for browsers without script; `run` fills the form in as that run was, or shows its recipe, with
+    each `change` (`optim.batch_size=16`) in it.
     """
     base = repo_page(request, RepoType.MODEL, namespace, name)
     check_repo(request.actor, base)
@@ -72,7 +74,7 @@ def new_run(request: HubRequest, namespace: str, name: str) -> HttpResponse:
         return _answer(request, base, FinetuneForm(request.actor, base, given))
     # A redrawn form carries its fields, and the address it began at.
     if (earlier := given.get("run")) and "dataset" not in given:
-        return _shown(request, base, _again(request, base, earlier))
+        return _shown(request, base, _again(request, base, earlier, given.getlist("change")))
     form = FinetuneForm(request.actor, base, wanted=given.dict())
     if given.get("as") == "yaml":
         return _shown(request, base, RecipeForm(request.actor, initial=_as_text(form)))
@@ -86,17 +88,21 @@ def _answer(request: HubRequest, base: Repo, form: TargetForm) -> HttpResponse:
     return _shown(request, base, form, status=422)
 
 
-def _again(request: HubRequest, base: Repo, uuid: str) -> TargetForm:
+def _again(request: HubRequest, base: Repo, uuid: str, changes: list[str]) -> TargetForm:
     found = access_run(request.actor, uuid)
-    form = form_of(request.actor, base, found)
-    if form is not None:
-        return form
-    kept = _as_text(FinetuneForm(request.actor, base, wanted=filled(found.recipe)))
-    return RecipeForm(request.actor, initial=kept | {"text": recipe_text(found)})
+    recipe = changed(found.recipe, changes)
+    # What came of a private result stays private unless somebody says otherwise.
+    hidden = found.target_repo is not None and found.target_repo.private
+    beside = {"parent": str(found.uuid), "flavor": found.flavor, "is_private": "on" if hidden else ""}
+    form: TargetForm | None = form_of(request.actor, base, recipe, beside)
+    if form is None:
+        kept = _as_text(FinetuneForm(request.actor, base, wanted={**filled(recipe), **beside}))
+        form = RecipeForm(request.actor, initial=kept | {"text": text_of(without_commits(recipe))})
+    return form
 
 
 def _as_text(form: FinetuneForm) -> dict[str, Any]:
-    kept = {name: form[name].value() for name in ("namespace", "name", "is_private", "flavor")}
+    kept = {name: form[name].value() for name in ("namespace", "name", "is_private", "flavor", "parent")}
     return {"text": form.as_yaml(), **kept}
 
 
@@ -109,12 +115,21 @@ def _submit(request: HubRequest, form: TargetForm) -> Run | None:
             target=f"{cleaned['namespace']}/{cleaned['name']}",
             flavor=cleaned["flavor"],
             private=True if cleaned["is_private"] else None,
+            ties=Ties(parent=_parent(request, cleaned["parent"])),
         )
     except RecipeError as error:
         form.add_problems(error.problems)
     except Refusal as refusal:
         form.add_error(None, refusal.message)
     return None
+
+
+def _parent(request: HubRequest, uuid: str) -> Run | None:
+    """The run whose form this was; one that is gone, or hidden by now, is no reason to refuse."""
+    try:
+        return access_run(request.actor, uuid) if uuid else None
+    except Refusal:
+        return None
 
 
 def _shown(request: HubRequest, base: Repo, form: TargetForm, status: int = 200) -> HttpResponse:
@@ -187,7 +202,7 @@ def polled(tag_of: Callable[[Run], str]) -> Callable[[Callable[..., HttpResponse
     return decorate
 
 
-@polled(state_tag)
+@polled(lambda run: state_tag(run, place_tag(run), run.forecast))
 def progress(request: HubRequest, run: Run) -> HttpResponse:
     """The fragment the run page polls; status 286 tells htmx that this was the last time."""
     context = _live_context(request, run) | {"is_fragment": True}
@@ -242,19 +257,3 @@ def cancel(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
     except actions.RunHasEnded as refusal:
         messages.info(request, refusal.message)
     return HttpResponseRedirect(found.get_absolute_url())
-
-
-@require_POST
-@page
-def retry(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
-    """Submit the run again as it was, and go to the new one."""
-    found = access_run(request.actor, uuid, Level.WRITE)
-    try:
-        again = actions.retry(request.actor, run=found)
-    except RecipeError as error:
-        messages.error(request, _("It cannot be tried again as it was: %(why)s") % {"why": error.message})
-        again = found
-    except actions.RunHasEnded as refusal:
-        messages.info(request, refusal.message)
-        again = found
-    return HttpResponseRedirect(again.get_absolute_url())
