@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from training import sharding
+from training.weights import write_tensors
 
 FORMAT = "1"
 # Tensors by name, and what else a run has to remember.
@@ -24,13 +24,12 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], state: dict[str, Any
 
     Raises `OSError` where there is no room; the file that was there stays.
     """
-    whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    encoded = save(whole, metadata={"format": FORMAT, "state": json.dumps(state)})
+    metadata = {"format": FORMAT, "state": json.dumps(state)}
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(path.name + ".tmp")
     try:
         with tmp.open("wb") as file:
-            file.write(encoded)
+            write_tensors(file, tensors, metadata)
             file.flush()
             os.fsync(file.fileno())
         tmp.replace(path)

@@ -141,8 +141,19 @@ def write_weights(
     tmp.replace(path)
 
 
-def _header(layout: list[tuple[str, torch.dtype, tuple[int, ...]]]) -> bytes:
-    plain: dict[str, object] = {"__metadata__": {"format": "pt"}}
+def write_tensors(target: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """A safetensors file, one tensor after the other: no second copy of all of them is ever in memory."""
+    names = sorted(tensors, key=lambda name: -tensors[name].itemsize)
+    layout = [(name, tensors[name].dtype, tuple(tensors[name].shape)) for name in names]
+    target.write(_header(layout, metadata))
+    for name in names:
+        target.write(_raw(tensors[name]))
+
+
+def _header(
+    layout: list[tuple[str, torch.dtype, tuple[int, ...]]], metadata: Mapping[str, str] | None = None
+) -> bytes:
+    plain: dict[str, object] = {"__metadata__": dict(metadata or {"format": "pt"})}
     position = 0
     for name, dtype, shape in layout:
         stop = position + torch.Size(shape).numel() * dtype.itemsize

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from training.checkpoint import load_checkpoint, pack_optimizer, save_checkpoint, unpack_optimizer
+from training.preflight_memory import Memory
 
 WRITER = """
 import sys
@@ -35,6 +36,18 @@ def test_tensors_and_state_come_back(tmp_path: Path) -> None:
     assert loaded is not None
     assert loaded[1] == {"step": 3, "history": [{"val/loss": 0.1}]}
     assert all(torch.equal(loaded[0][name], tensor) for name, tensor in tensors.items())
+
+
+def test_no_second_copy_of_everything_is_made(tmp_path: Path) -> None:
+    """A run that fits must not die of writing down where it stands."""
+    memory = Memory(torch.device("cpu"))
+    if not memory.resettable:
+        pytest.skip("the system does not reset a process's peak")
+    tensors = {f"w{index}": torch.ones(4 * 2**20) for index in range(8)}
+    memory.during(lambda: None)
+    before = memory.now()["process"] or 0
+    peak = memory.during(lambda: save_checkpoint(tmp_path / "checkpoint.safetensors", tensors, {}))
+    assert (peak["process"] or 0) - before < 48 * 2**20  # of 128 MiB
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"x" * 500])
