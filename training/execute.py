@@ -1,94 +1,73 @@
-"""One attempt at one run, from the claim to the last word to the hub."""
+"""One attempt at one run, from the claim to the last word to the hub; a process of its own does the work."""
 
 from __future__ import annotations
 
-import errno
-import json
 import logging
+import math
 import shutil
 import threading
 import time
-from http import HTTPStatus
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from training import publish as publishing
+from training.childprocess import ChildProcess
 from training.errors import Canceled, EngineError, Interrupted, TrainingError, UserError
-from training.finetune import finetune
-from training.hubclient import (
-    Claim,
-    HubApi,
-    NoLongerOurs,
-    NotClaimable,
-    RunApi,
-    claim_run,
-    fetch,
-)
+from training.faults import fault_message
+from training.hearing import Hearing
+from training.hubclient import HubApi, NoLongerOurs, NotClaimable
 from training.hubreporter import HubReporter, interruptible
+from training.keeper import leave_kept, prepare
+from training.machine import memory_bytes
 from training.origin import Pinned
-from training.recipe import Recipe, parse_recipe
-from training.resources import Resources
-from training.tasks import task_kind
-from training.tasks.base import Report
-from training.workplace import WorkerSettings, prune
+from training.outbox import Delivery
+from training.overseer import MACHINE_SHARE, TIMEOUT, Limits, in_hours
+from training.recipe import parse_recipe
+from training.runapi import Claim, Offer, RunApi, claim_run
+from training.transfers import fetch
+from training.workplace import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-CLAIM_PATIENCE = 60.0
-FINISH_PATIENCE = 900.0
 INTERRUPTED_PATIENCE = 3.0
-MAX_CONFUSION_CLASSES = 50
-MAX_EVALUATION_BYTES = 32 * 1024
-OUR_FAULT = "Something failed on the worker's side; this is our fault, not your recipe's. Its log says what."
-NO_MEMORY = "The worker ran out of memory. Choose a smaller batch size or image size, or a larger flavor."
-HUB_FULL = "The hub's disk is full, so the result could not be published. Please tell its operator."
-DISK_FULL = "The worker's disk is full. Please tell the operator of this hub, and submit the run again."
-
-
-def execute(run_id: str, settings: WorkerSettings, stop: threading.Event) -> None:
-    """Claim the run and carry it to its end; leave quietly when there is nothing to claim. Never raises."""
-    try:
-        claim = claim_run(
-            HubApi(settings.endpoint, settings.token),
-            run_id,
-            name=settings.name,
-            flavors=settings.flavors,
-            versions=publishing.versions(),
-            patience=CLAIM_PATIENCE,
-        )
-    except NotClaimable as refusal:
-        log.info("run %s: %s", run_id, refusal)
-        return
-    except TrainingError as error:
-        log.warning("run %s could not be claimed: %s", run_id, error.message)
-        return
-    log.info("run %s: attempt %d begins", run_id, claim.attempt)
-    attempt = Attempt(claim, settings, stop)
-    attempt.carry_out()
-    prune(settings.home)
+# After a stop, a result that is on its way has so long to arrive.
+LAST_DELIVERY_SECONDS = 8.0
+UNCUT = "This machine does not let the worker cut the network off from the run's process."
 
 
 class Attempt:
-    """What one attempt needs at hand; `carry_out` tells the hub how it ended, if the hub still listens."""
+    """What one attempt needs at hand; `carry_out` tells the hub how it ended, if the hub still listens.
 
-    def __init__(self, claim: Claim, settings: WorkerSettings, stop: threading.Event) -> None:
-        self.claim = claim
-        self.settings = settings
+    `take_child` gives the process that does the work.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        settings: WorkerSettings,
+        offer: Offer,
+        stop: threading.Event,
+        take_child: Callable[[], ChildProcess],
+    ) -> None:
+        self.claim, self.settings, self.offer, self.stop = claim, settings, offer, stop
+        self.take_child = take_child
         self.hub = RunApi(settings.endpoint, claim)
-        self.stop = stop
         self.reporter = HubReporter(self.hub, stop)
+        self.reporter.regain = self._regain
         self.folder = settings.home / "runs" / claim.run
+        self.patience = settings.delivery_hours * 3600
         self.began = time.monotonic()
+        self.stopped_at: float | None = None
+        self.delivery: Delivery | None = None
 
     def carry_out(self) -> None:
-        """Do the work and finish; every kind of end has its own line here."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Do the work and finish; every kind of end has its own line here. Never raises."""
         self.reporter.start()
         try:
-            self._finish("completed", **self._work())
+            self._work()
         except NoLongerOurs as verdict:
-            log.info("run %s: %s", self.claim.run, verdict.message)
-            self.reporter.close()
+            self._leave(verdict.message)
         except Canceled:
             self._finish("canceled")
         except Interrupted:
@@ -99,67 +78,84 @@ class Attempt:
         except Exception as error:  # whatever it is, the visitor must not wait for ever
             self._finish_fault(error)
 
-    def _work(self) -> dict[str, Any]:
-        """The straight road; answers what `finish` wants to know about a completed run."""
+    def carry_on(self, delivery: Delivery) -> None:
+        """Deliver what an earlier process of this worker has left. Never raises."""
+        self.reporter.take(dict(delivery.unsent))
+        # The hub has not heard of this attempt since that process ended.
+        self.reporter.heard_at = -math.inf
+        self.reporter.start()
+        try:
+            self._deliver(delivery)
+        except NoLongerOurs as verdict:
+            self._leave(verdict.message)
+        except Exception as error:
+            self._finish_fault(error)
+
+    def _work(self) -> None:
         recipe = parse_recipe(self.claim.recipe)
         if self.claim.published_oid:
-            return self._adopt_published()
+            self._finish("completed", **self._adopt_published())
+            return
         self._announce("fetching")
-        base_dir = self._fetch(self.claim.base, "model")
-        data_dir = self._fetch(self.claim.dataset, "dataset")
-        bench_dir = self._fetch(self.claim.benchmark, "dataset") if self.claim.benchmark else None
-        outcome, model_dir = self._learn(recipe, base_dir, data_dir, bench_dir)
-        self._announce("publishing")
-        folder = publishing.write_result(
-            self.folder / "result",
-            claim=self.claim,
-            recipe=recipe,
-            outcome=outcome,
-            model_dir=model_dir,
-            base_dir=base_dir,
-        )
-        self.reporter.check()
-        oid = interruptible(lambda: self._publish(folder, recipe), self.reporter.check_lost)
-        manifest = publishing.run_manifest(self.claim, recipe, outcome)
-        return {"result_oid": oid, "summary": publishing.summary_of(manifest)}
+        benchmark, base = self.claim.benchmark, self.claim.base
+        job = {
+            "kind": self.claim.kind,
+            "claim": self.claim.without_token(),
+            "base_dir": self._fetch(base, "model") if base.repo else None,
+            "data_dir": self._fetch(self.claim.dataset, "dataset"),
+            "bench_dir": self._fetch(benchmark, "dataset") if benchmark and recipe.benchmark else None,
+            "work_dir": str(self.folder),
+            "cache_dir": str(self.settings.home / "cache" / "features"),
+            "checkpoint_seconds": self.settings.checkpoint_seconds,
+        }
+        prepare(self.hub, self.reporter, self.folder)
+        job["fetch_seconds"] = round(time.monotonic() - self.began, 2)
+        summary = self._compute(job)["summary"]
+        result = self.folder / "result" if self.claim.kind == "train" else None
+        unsent = self.reporter.unsent()
+        home = self.settings.home
+        self._deliver(Delivery.pack(home, self.hub.claim, result, summary=summary, unsent=unsent))
 
-    def _learn(
-        self, recipe: Recipe, base_dir: Path, data_dir: Path, bench_dir: Path | None
-    ) -> tuple[publishing.Outcome, Path]:
-        began, resources = time.monotonic(), Resources()
-        result = finetune(
-            recipe,
-            base_dir=base_dir,
-            data_dir=data_dir,
-            work_dir=self.folder,
-            reporter=self.reporter,
-            cache_dir=self.settings.home / "cache" / "features",
+    def _compute(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The last word of the process that does the job."""
+        limits = Limits(
+            seconds=self.claim.timeout_seconds - (time.monotonic() - self.began),
+            memory_bytes=self.claim.memory_limit_bytes or int(memory_bytes() * MACHINE_SHARE),
+            told_seconds=self.claim.timeout_seconds,
         )
-        seconds = {"fetch": began - self.began, "train": time.monotonic() - began}
-        evaluation, proof = None, {}
-        if bench_dir is not None and recipe.benchmark is not None:
-            self._announce("evaluating")
-            began = time.monotonic()
-            report = task_kind(recipe.task).evaluate(
-                result.model_dir, bench_dir, recipe.benchmark.split, recipe=recipe, reporter=self.reporter
-            )
-            seconds["evaluate"] = time.monotonic() - began
-            evaluation = evaluation_of(report)
-            self.reporter.log(
-                f"{recipe.benchmark.split}: {report.metric} {report.value:.4f} on {report.n} rows"
-            )
-            proof = self.hub.result(evaluation, patience=FINISH_PATIENCE, stop=self.stop)
-        seconds["total"] = time.monotonic() - self.began
-        outcome = publishing.Outcome(
-            labels=result.labels,
-            metrics=result.metrics,
-            history=result.history,
-            seconds={name: round(value, 2) for name, value in seconds.items()},
-            evaluation=evaluation,
-            proof=proof,
-            resources=resources.told(),
+        child = self.take_child()
+        if child.network == "open":
+            self.reporter.log(UNCUT)
+        pace, patience = self.settings.checkpoint_seconds, self.patience
+        hearing = Hearing(
+            child, self.hub, self.reporter, self.folder, limits, checkpoint_seconds=pace, patience=patience
         )
-        return outcome, result.model_dir
+        try:
+            return hearing.attend(job)
+        finally:
+            child.close()
+
+    def _deliver(self, delivery: Delivery) -> None:
+        """Publish and finish. What a stop leaves undelivered stays in the outbox for the next start."""
+        self.delivery = delivery
+        self.reporter.stage("publishing")
+        try:
+            oid = interruptible(
+                lambda: delivery.publish(self.hub, self._hurry, self._regained, seconds=self.patience),
+                self._hurry,
+            )
+            while not self.reporter.deliver():
+                self._hurry()
+                time.sleep(0.5)
+        except Interrupted:
+            log.info("run %s: its result waits in the outbox", self.claim.run)
+            self.reporter.close()
+            return
+        except Exception:
+            delivery.drop()
+            raise
+        if self._finish("completed", result_oid=oid, summary=dict(delivery.summary)):
+            delivery.drop()
 
     def _adopt_published(self) -> dict[str, Any]:
         """An earlier attempt died between publishing and saying so: say it for it, and publish nothing."""
@@ -167,43 +163,99 @@ class Attempt:
         folder = self.folder / "published"
         manifest = interruptible(
             lambda: publishing.published_manifest(self.claim, endpoint=self.settings.endpoint, folder=folder),
-            self.reporter.check,
+            self._check,
         )
         return {"result_oid": self.claim.published_oid, "summary": publishing.summary_of(manifest)}
 
-    def _fetch(self, pinned: Pinned, repo_type: str) -> Path:
+    def _fetch(self, pinned: Pinned, repo_type: str) -> str:
         self.reporter.log(f"fetching {repo_type} {pinned.repo} at {pinned.oid[:8]}")
         cache = self.settings.home / "cache" / "hub"
-        endpoint, token = self.settings.endpoint, self.claim.token
-        return interruptible(
-            lambda: fetch(pinned, repo_type, endpoint=endpoint, token=token, cache_dir=cache),
-            self.reporter.check,
+        endpoint, token = self.settings.endpoint, self.hub.claim.token
+        found: Path = interruptible(
+            lambda: fetch(pinned, repo_type, endpoint=endpoint, token=token, cache_dir=cache), self._check
         )
-
-    def _publish(self, folder: Path, recipe: Recipe) -> str:
-        return publishing.publish(folder, claim=self.claim, recipe=recipe, endpoint=self.settings.endpoint)
+        return str(found)
 
     def _announce(self, activity: str) -> None:
         self.reporter.stage(activity)
+        self._check()
+
+    # --- what the hub, the clock and the operator want
+
+    def _check(self) -> None:
         self.reporter.check()
+        limit = self.claim.timeout_seconds
+        if time.monotonic() - self.began > limit:
+            raise EngineError("run:timeout", TIMEOUT.format(limit=in_hours(limit)))
+
+    def _hurry(self) -> None:
+        """Once publishing has begun a cancel is too late, and a stop waits for it for a moment."""
+        verdict = self.reporter.verdict
+        if isinstance(verdict, NoLongerOurs):
+            raise verdict
+        if self.stop.is_set():
+            self.stopped_at = self.stopped_at or time.monotonic()
+            if time.monotonic() - self.stopped_at > LAST_DELIVERY_SECONDS:
+                raise Interrupted
+
+    def _regain(self) -> bool:
+        """The hub has given up on us because it did not hear of us: ask for the run again, and go on where we
+        are if nobody has had it in between."""
+        api = HubApi(self.settings.endpoint, self.settings.token)
+        try:
+            claim = claim_run(api, self.claim.run, self.offer)
+        except (NotClaimable, TrainingError):
+            return False
+        if claim.attempt != self.hub.claim.attempt + 1:
+            self._give_back(claim)
+            return False
+        log.info("run %s: ours again, as attempt %d", claim.run, claim.attempt)
+        self.hub.go_on_as(claim)
+        if self.delivery is not None:
+            self.delivery.claim = claim
+            self.delivery.note()
+        return True
+
+    def _regained(self, attempt: int) -> bool:
+        """Whether the run has become another attempt of ours since. Raises NoLongerOurs if it is lost."""
+        for _ in range(3):
+            if self.reporter.touch():
+                break
+        self._hurry()
+        return self.hub.claim.attempt != attempt
+
+    def _give_back(self, claim: Claim) -> None:
+        try:
+            RunApi(self.settings.endpoint, claim).finish("interrupted", patience=INTERRUPTED_PATIENCE)
+        except TrainingError:
+            log.info("run %s: the hub will notice that nobody works on it", claim.run)
+
+    # --- ends
 
     def _finish_fault(self, error: Exception) -> None:
         """Tell a fault of the machine from a run that was taken away while a transfer was under way."""
         try:
-            self.hub.report({})
-        except NoLongerOurs:
-            log.info("run %s was taken away: %s", self.claim.run, type(error).__name__)
-            self.reporter.close()
+            self._regained(self.hub.claim.attempt)
+        except (NoLongerOurs, Interrupted):
+            self._leave(type(error).__name__)
             return
-        except EngineError:
-            log.info("run %s: the hub does not answer now", self.claim.run)
         log.error("run %s failed", self.claim.run, exc_info=error)
         message_id, message = fault_message(error)
+        self.reporter.log(message)
         self._finish("error", message_id=message_id, message=message)
 
-    def _finish(self, outcome: str, **fields: Any) -> None:
+    def _leave(self, reason: str) -> None:
+        """The run is not ours any more: nothing of it stays here, and nothing more is said."""
+        log.info("run %s: %s", self.claim.run, reason)
+        self.reporter.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.delivery is not None:
+            self.delivery.drop()
+
+    def _finish(self, outcome: str, **fields: Any) -> bool:
+        """Say the last word; False when the hub could not be told."""
         interrupted = outcome == "interrupted"
-        patience, stop = (INTERRUPTED_PATIENCE, None) if interrupted else (FINISH_PATIENCE, self.stop)
+        patience, stop = (INTERRUPTED_PATIENCE, None) if interrupted else (self.patience, self.stop)
         self.reporter.close()
         try:
             self.hub.finish(outcome, patience=patience, stop=stop, **fields)
@@ -212,29 +264,9 @@ class Attempt:
             log.info("run %s: %s", self.claim.run, verdict.message)
         except EngineError as error:
             log.warning("run %s: the hub was not told that it %s: %s", self.claim.run, outcome, error.message)
-            return  # another attempt on this machine goes on from here
-        if not interrupted:
+            return False
+        if interrupted and self.folder.is_dir():
+            leave_kept(self.folder)
+        else:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def evaluation_of(report: Report) -> dict[str, Any]:
-    """The report as the hub keeps it: numbers always, tables by class only where they are small."""
-    plain = report.as_dict()
-    if len(plain.get("labels", ())) > MAX_CONFUSION_CLASSES:
-        plain.pop("confusion", None)
-    if len(json.dumps(plain)) > MAX_EVALUATION_BYTES:
-        plain = {name: value for name, value in plain.items() if isinstance(value, int | float | str)}
-    return plain
-
-
-def fault_message(error: Exception) -> tuple[str, str]:
-    """Message id and sentence for a failure that is not the user's."""
-    if isinstance(error, EngineError):
-        return error.message_id, error.message
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "worker:out-of-memory", NO_MEMORY
-    if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.INSUFFICIENT_STORAGE:
-        return "hub:disk-full", HUB_FULL
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "worker:disk-full", DISK_FULL
-    return "worker:failed", OUR_FAULT
+        return True

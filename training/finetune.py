@@ -52,13 +52,17 @@ def finetune(
     cache_dir: Path | None = None,
     report_seconds: float = 0.5,
     checkpoint_seconds: float = 10.0,
+    points: int | None = None,
     on_epoch: Callable[[stopping.Watched, float, int], None] | None = None,
+    on_saved: Callable[[int], None] | None = None,
 ) -> FinetuneResult:
     """Fine-tune `base_dir` on `data_dir`; what is needed to go on after a kill lies under `work_dir`.
 
     Called again with the same recipe and files it resumes from the last checkpoint and ends with the weights
     the uninterrupted run would have had. `cache_dir` keeps frozen features for later runs (default: in
-    `work_dir`). `on_epoch`: see `Plan`. Among several processes (see `distributed.joined`) all call this, and
+    `work_dir`). `points`: tell so many points of the curve, at steps that the recipe alone decides; None:
+    every `report_seconds`. `on_epoch`: see `Plan`; `on_saved` hears the steps taken of every checkpoint that
+    lies in `work_dir` then. Among several processes (see `distributed.joined`) all call this, and
     only the first one writes to `work_dir`. Raises `UserError`, and what `reporter.check` raises: `Canceled`,
     or `Interrupted` once a checkpoint is written.
     """
@@ -78,7 +82,8 @@ def finetune(
             if together.size > 1:
                 reporter.log(f"{together.size} processes learn as one.")
             plan = Plan(recipe, base_dir, data_dir, work_dir, cache, device, reporter, on_epoch)
-            prepared, metrics, history = _learn(plan, (report_seconds, checkpoint_seconds))
+            pace = Pace(report_seconds, checkpoint_seconds, points, on_saved)
+            prepared, metrics, history = _learn(plan, pace)
     except torch.OutOfMemoryError:
         text = "The GPU ran out of memory; choose a smaller base model or smaller inputs."
         raise UserError("train:out-of-memory", text) from None
@@ -91,7 +96,24 @@ def finetune(
     return FinetuneResult(model_dir, metrics, history, prepared.task.labels, time.monotonic() - began)
 
 
-Pace = tuple[float, float]
+@dataclass(frozen=True)
+class Pace:
+    """How often what is told and saved; see `finetune`."""
+
+    report_seconds: float
+    checkpoint_seconds: float
+    points: int | None
+    on_saved: Callable[[int], None] | None
+
+    def begin(self, recipe: Recipe, prepared: Prepared, path: Path, reporter: phases.PhaseReporter) -> Run:
+        """A phase of the run."""
+        run = Run(recipe, prepared, path, reporter, self.report_seconds, self.checkpoint_seconds)
+        run.points = self.points
+        if (saved := self.on_saved) is not None:
+            run.on_saved = lambda step: saved(reporter.before + step)
+        return run
+
+
 Learned = tuple[Prepared, dict[str, float], list[dict[str, float]]]
 
 
@@ -105,7 +127,7 @@ def _learn(plan: Plan, pace: Pace) -> Learned:
         reporter.before = int(before[-1]["step"])
     prepared = task_kind(plan.recipe.task).prepare(replace(plan, reporter=reporter))
     phases.load_head(prepared.network, head)
-    run = Run(plan.recipe, prepared, plan.work_dir / CHECKPOINT, reporter, *pace)
+    run = pace.begin(plan.recipe, prepared, plan.work_dir / CHECKPOINT, reporter)
     run.on_epoch = plan.on_epoch
     reporter.stage("train")
     metrics, history = run.train()
@@ -117,9 +139,11 @@ def _probe(plan: Plan, pace: Pace) -> tuple[dict[str, Tensor], list[dict[str, fl
     recipe = phases.probe_recipe(plan.recipe)
     reporter = phases.PhaseReporter(plan.reporter)
     prepared = task_kind(recipe.task).prepare(replace(plan, recipe=recipe, reporter=reporter))
-    run = Run(recipe, prepared, plan.work_dir / phases.PROBE_CHECKPOINT, reporter, *pace)
+    run = pace.begin(recipe, prepared, plan.work_dir / phases.PROBE_CHECKPOINT, reporter)
     reporter.after = run.steps_per_epoch * plan.recipe.optim.epochs
     reporter.stage("train")
     _, history = run.train()
-    run.save()
+    # A probe that was finished by an earlier attempt is not the newest that there is to keep.
+    if run.saved_step != run.progress.step:
+        run.save()
     return phases.head_state(prepared.network), history

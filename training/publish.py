@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from training.card import result_card
 from training.errors import EngineError, UserError
-from training.hubclient import Claim, persist
 from training.origin import Origin, Pinned
 from training.recipe import Recipe, dump_recipe
+from training.runapi import Claim
+from training.transfers import persist
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -112,6 +112,8 @@ def describe(
     folder: Path, *, origin: Origin, recipe: Recipe, outcome: Outcome, base_dir: Path | None
 ) -> dict[str, Any]:
     """Write recipe.yaml, run.json and the card beside a model; returns the manifest."""
+    from training.card import result_card  # with it the engine is loaded, which a worker does not need
+
     manifest = run_manifest(origin, recipe, outcome)
     (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
     (folder / "run.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -167,7 +169,7 @@ def eval_results_yaml(claim: Claim, recipe: Recipe, outcome: Outcome) -> str:
         task_id=recipe.benchmark.task_id,
         value=outcome.proof.get("value", outcome.evaluation["value"]),
         dataset_revision=claim.benchmark.oid,
-        verify_token=outcome.proof.get("proof"),
+        verify_token=outcome.proof.get("proof") or None,
         date=outcome.proof.get("date"),
         source_url=claim.url,
         source_name=f"Run {claim.run}",

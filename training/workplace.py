@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import shutil
 import tempfile
@@ -13,10 +14,15 @@ from typing import IO
 
 from training.errors import UserError
 
+NO_BROKER = ("none", "poll")
+
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What the environment says; `home` holds the cache and the checkpoints of unfinished runs."""
+    """What the environment says; `home` holds the cache, the runs under way, and results on their way.
+
+    `delivery_hours`: how long a finished run is offered to a hub that does not take it.
+    """
 
     endpoint: str
     token: str
@@ -25,6 +31,13 @@ class WorkerSettings:
     flavors: tuple[str, ...]
     home: Path
     name: str
+    checkpoint_seconds: float = 10.0
+    delivery_hours: float = 24.0
+
+    @property
+    def polls(self) -> bool:
+        """No broker at all: the hub is asked for work."""
+        return self.broker_url in NO_BROKER
 
     @classmethod
     def from_environment(cls) -> WorkerSettings:
@@ -47,7 +60,19 @@ class WorkerSettings:
             flavors=tuple(flavor for flavor in flavors if flavor),
             home=Path(values.get("HUB_WORKER_DIR") or own),
             name=values.get("HUB_WORKER_NAME", "local"),
+            checkpoint_seconds=_positive("HUB_CHECKPOINT_SECONDS", cls.checkpoint_seconds),
+            delivery_hours=_positive("HUB_DELIVERY_HOURS", cls.delivery_hours),
         )
+
+
+def _positive(name: str, default: float) -> float:
+    try:
+        value = float(os.environ.get(name) or default)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UserError("worker:settings", f"{name} must be a number above 0.")
+    return value
 
 
 def take_home(settings: WorkerSettings) -> IO[str]:
@@ -81,6 +106,14 @@ def isolate(settings: WorkerSettings) -> None:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
+
+
+def tidy(home: Path) -> None:
+    """At the start: of runs that an earlier process was killed in nothing is used again, the hub has what
+    counts. One that was handed back in order has left its checkpoint, and nothing else."""
+    for folder in (home / "runs").glob("*"):
+        if {path.name for path in folder.iterdir()} != {"kept"}:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def prune(home: Path, *, older_than_days: float = 7.0, cache_bytes: int = 20 * 1024**3) -> None:

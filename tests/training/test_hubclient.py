@@ -12,18 +12,10 @@ from typing import Any
 import pytest
 
 from training.errors import Canceled, EngineError, Interrupted
-from training.hubclient import (
-    Claim,
-    HubApi,
-    HubRefused,
-    HubUnreachable,
-    NoLongerOurs,
-    NotClaimable,
-    RunApi,
-    claim_run,
-    persist,
-)
+from training.hubclient import HubApi, HubRefused, HubUnreachable, NoLongerOurs, NotClaimable
 from training.hubreporter import HubReporter, interruptible
+from training.runapi import Claim, Offer, RunApi, claim_next, claim_run
+from training.transfers import persist
 
 SECRET = "hf_secretsecretsecret"
 
@@ -35,6 +27,11 @@ class FakeHub:
         self.answers: list[tuple[int, Any]] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.tokens: set[str] = set()
+        # The same, but for paths that end so; what was uploaded; and in which order points and uploads came.
+        self.by_path: dict[str, list[tuple[int, Any]]] = {}
+        self.uploads: list[tuple[str, bytes]] = []
+        self.order: list[str] = []
+        self.date: str | None = None
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,10 +39,21 @@ class FakeHub:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 hub.tokens.add(self.headers["Authorization"])
                 hub.asked.append((self.path, body))
-                status, answer = hub.answers.pop(0) if hub.answers else (200, {})
+                hub.order += ["metrics"] if body.get("metrics") else []
+                waiting = hub.by_path.get(self.path.rpartition("/")[2], hub.answers)
+                self.answer(*(waiting.pop(0) if waiting else (200, {})))
+
+            def do_PUT(self) -> None:
+                hub.uploads.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+                hub.order.append("upload")
+                self.answer(200, {})
+
+            def answer(self, status: int, answer: Any) -> None:
                 data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
+                self.send_response_only(status)
                 self.send_header("Content-Length", str(len(data)))
+                if hub.date is not None:
+                    self.send_header("Date", hub.date)
                 self.end_headers()
                 self.wfile.write(data)
 
@@ -144,16 +152,33 @@ def test_only_http_is_spoken() -> None:
         HubApi("file:///etc", SECRET)
 
 
-def test_claiming(hub: FakeHub) -> None:
+OFFER = Offer("w", ["cpu-basic"], {"torch": "2"}, {"cores": 2})
+
+
+def test_claiming_one_run(hub: FakeHub) -> None:
     hub.answers = [(200, CLAIM), (409, {"error": "taken"}), (200, {"run": "u-1"})]
-    api, words = HubApi(hub.url, "tyw_x"), {"name": "w", "flavors": ["cpu-basic"], "versions": {}}
-    claim = claim_run(api, "u-1", patience=0, **words)
+    api = HubApi(hub.url, "tyw_x")
+    claim = claim_run(api, "u-1", OFFER)
     assert (claim.attempt, claim.base.repo, claim.target) == (2, "a/base", "a/result")
     with pytest.raises(NotClaimable, match="taken"):
-        claim_run(api, "u-1", patience=0, **words)
+        claim_run(api, "u-1", OFFER)
     with pytest.raises(EngineError, match="attempt"):
-        claim_run(api, "u-1", patience=0, **words)
-    assert hub.asked[0] == ("/api/runs/u-1/claim", {"worker": "w", "flavors": ["cpu-basic"], "versions": {}})
+        claim_run(api, "u-1", OFFER)
+    offered = {"worker": "w", "flavors": ["cpu-basic"], "versions": {"torch": "2"}, "hardware": {"cores": 2}}
+    assert hub.asked[0] == ("/api/runs/u-1/claim", offered)
+
+
+def test_claiming_the_next_run(hub: FakeHub) -> None:
+    more = {"kind": "preflight", "checkpoint": {"step": 3, "bytes": 9, "sha256": "0" * 64}, "target": None}
+    hub.answers = [(204, b""), (200, {**CLAIM, **more, "memory_limit_bytes": 10**9, "timeout_seconds": 60})]
+    api = HubApi(hub.url, "tyw_x")
+    assert claim_next(api, OFFER) is None
+    claim = claim_next(api, OFFER)
+    assert claim is not None
+    assert (claim.kind, claim.target, claim.memory_limit_bytes) == ("preflight", "", 10**9)
+    assert claim.checkpoint is not None
+    assert (claim.checkpoint.step, claim.timeout_seconds) == (3, 60.0)
+    assert SECRET not in repr(claim.without_token())
 
 
 def test_a_reporter_batches_and_sends_everything_once(hub: FakeHub) -> None:
@@ -166,9 +191,67 @@ def test_a_reporter_batches_and_sends_everything_once(hub: FakeHub) -> None:
     reporter.close()
     assert [point["step"] for point in hub.sent("metrics")] == list(range(1, 1501))
     assert [(line["seq"], line["text"]) for line in hub.sent("logs")] == [(0, "hello")]
-    assert hub.asked[0][1]["activity"] == "training"
-    assert hub.asked[0][1]["attempt"] == 2
-    assert len(hub.asked) <= 4
+    assert hub.asked[0][1] == {"attempt": 2, "activity": "training", "step": 1, "total_steps": 1500}
+    assert len(hub.asked) <= 5
+
+
+def test_where_a_run_begins_again_is_told_before_its_points(hub: FakeHub) -> None:
+    reporter = make_reporter(hub)
+    for step in (0, 5, 10, 15):
+        reporter.report(step, 20, {"train/loss": 1.0} if step else {})
+    reporter.report(10, 20, {})
+    reporter.report(15, 20, {"train/loss": 2.0})
+    reporter.start()
+    reporter.close()
+    assert hub.asked[0][1] == {"attempt": 2, "step": 10, "total_steps": 20}
+    points = [(point["step"], point["value"]) for point in hub.sent("metrics")]
+    assert points == [(5, 1.0), (10, 1.0), (15, 2.0)]
+
+
+def test_a_hub_that_stays_away_costs_old_points_but_no_validation(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.hubreporter.MAX_POINTS", 100)
+    reporter = make_reporter(hub)
+    for step in range(1, 1001):
+        reporter.report(step, 1000, {"train/loss": 1.0, **({"val/loss": 2.0} if step % 100 == 0 else {})})
+    reporter.start()
+    reporter.close()
+    sent = hub.sent("metrics")
+    assert [point["step"] for point in sent if point["name"] == "val/loss"] == list(range(100, 1001, 100))
+    steps = [point["step"] for point in sent if point["name"] == "train/loss"]
+    assert len(steps) <= 100
+    assert steps[-20:] == list(range(981, 1001))
+
+
+def test_what_is_no_number_of_ours_costs_no_report(hub: FakeHub) -> None:
+    reporter = make_reporter(hub)
+    reporter.report(1, 2, {"train/loss": 1.0, "Was ist das?": 2.0, "x" * 65: 3.0})
+    reporter.start()
+    reporter.close()
+    assert [point["name"] for point in hub.sent("metrics")] == ["train/loss"]
+
+
+def test_a_run_that_was_taken_for_lost_is_asked_for_again(hub: FakeHub) -> None:
+    reporter = make_reporter(hub)
+    reporter.regain = lambda: asked.append(1) or True  # type: ignore[func-returns-value]
+    asked: list[int] = []
+    hub.answers = [(401, {"error": "moved on"})]
+    assert not reporter.touch()  # heard of us a moment ago: it means it
+    assert isinstance(reporter.verdict, NoLongerOurs)
+    reporter.verdict, reporter.heard_at = None, time.monotonic() - 60
+    hub.answers = [(401, {"error": "moved on"})]
+    assert not reporter.touch()
+    assert (asked, reporter.verdict, reporter.touch()) == ([1], None, True)
+
+
+def test_the_hubs_clock_counts(hub: FakeHub) -> None:
+    reporter = make_reporter(hub)
+    hub.date = "Sun, 22 Nov 2093 22:00:00 GMT"
+    reporter.touch()
+    reporter.log("late")
+    reporter.touch()
+    assert hub.sent("logs")[0]["at"].startswith("2093-11-22T22:00:0")
 
 
 def test_what_could_not_be_sent_is_sent_later(hub: FakeHub) -> None:
@@ -179,7 +262,7 @@ def test_what_could_not_be_sent_is_sent_later(hub: FakeHub) -> None:
     eventually(lambda: len(hub.asked) >= 4)
     reporter.check()
     reporter.close()
-    assert hub.asked[3][1]["metrics"] == [{"step": 1, "name": "train/loss", "value": 1.0}]
+    assert hub.sent("metrics") == [{"step": 1, "name": "train/loss", "value": 1.0}]
 
 
 def test_silence_is_filled_with_heartbeats(hub: FakeHub) -> None:

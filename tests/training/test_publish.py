@@ -14,9 +14,9 @@ import yaml
 from huggingface_hub import ModelCard, parse_eval_result_entries
 
 from training.demodata import write_mnist
-from training.hubclient import Claim
 from training.publish import Outcome, summary_of, write_result
 from training.recipe import Recipe, parse_recipe
+from training.runapi import Claim
 
 OID = "1" * 40
 EVALUATION = {

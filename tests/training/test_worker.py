@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training import execute, worker
+from training import faults, worker
 from training.errors import EngineError, UserError
 from training.workplace import WorkerSettings, isolate, prune, take_home
 
@@ -92,6 +92,6 @@ def test_old_checkpoints_and_a_swollen_cache_go(tmp_path: Path) -> None:
     ],
 )
 def test_our_faults_are_told_without_our_insides(error: Exception, message_id: str) -> None:
-    found, message = execute.fault_message(error)
+    found, message = faults.fault_message(error)
     assert found == message_id
     assert "/secret" not in message
