@@ -44,7 +44,7 @@ def estimate_form(request: HubRequest, namespace: str, name: str) -> HttpRespons
     if "apply" in given:
         return _whole_page(request, base, form, {})
     panel = _panel(request, form, given)
-    if request.htmx:
+    if request.headers.get("HX-Request") == "true":
         return render(request, "runs/_estimate.html", {"repo": base, "form": form, **panel})
     return _whole_page(request, base, form, panel)
 
@@ -62,7 +62,7 @@ def preflight(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
 
 def _form(request: HubRequest, base: Repo, given: QueryDict) -> TargetForm:
     """The form as it was sent, not judged; with what is to be changed in it."""
-    plain = dict(given.dict())
+    plain = {name: str(value) for name, value in given.items()}
     if "text" in plain:
         return RecipeForm(request.actor, initial=plain)
     form = FinetuneForm(request.actor, base, wanted=plain)

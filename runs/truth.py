@@ -125,5 +125,6 @@ def _error(told: float | None, true: float | None) -> float | None:
 
 def _number(plain: dict[str, Any], name: str) -> float | None:
     value = plain.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and value >= 0 else None  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        return None
+    return float(value)
