@@ -38,7 +38,7 @@ def wake(run: Run) -> bool:
     idle = idle_workers(now).get(run.flavor)
     calls = Run.objects.filter(waiting(now), flavor=run.flavor, sent_at__isnull=False)
     on_their_way = sum(
-        sent_at > now - (patience(sends) if idle is None else ON_ITS_WAY)
+        sent_at is not None and sent_at > now - (patience(sends) if idle is None else ON_ITS_WAY)
         for sent_at, sends in calls.values_list("sent_at", "sends")
     )
     return on_their_way < _wanted(idle) and _send(run)

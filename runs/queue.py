@@ -93,7 +93,9 @@ def places_of(runs: Iterable[Run]) -> dict[int, Place]:
 
 def place_json(place: Place | None) -> dict[str, Any] | None:
     """As scripts see it: position from 1, and when it may begin, as far as can be told."""
-    return place and {
+    if place is None:
+        return None
+    return {
         "position": place.position,
         "of": place.of,
         "startsAt": wire_time(place.starts_at) if place.starts_at else None,

@@ -29,22 +29,19 @@ GLANCE, PAGE_SIZE = 20, 50
 def queue(request: HubRequest) -> HttpResponse:
     """What runs and what waits, by flavor; `?flavor=` one line by pages. htmx asks for the part that changes,
     which is 304 while nothing has."""
-    flavor = request.GET.get("flavor", "")
+    flavor, is_poll = request.GET.get("flavor", ""), "HX-Request" in request.headers
     lines = lines_of([flavor] if flavor in FLAVORS else None)
     tag = f'"{hashlib.sha256(f"{request.user.pk}{board.tag_of(lines)}".encode()).hexdigest()[:32]}"'
     given = parse_etags(request.headers.get("If-None-Match", ""))
-    if request.htmx and (tag in given or f"W/{tag}" in given):
+    if is_poll and (tag in given or f"W/{tag}" in given):
         response = HttpResponse(status=304)
     else:
-        response = render(request, _template(request), _context(request, lines))
+        template = "runs/_queue.html" if is_poll else "runs/queue.html"
+        response = render(request, template, _context(request, lines))
     response["ETag"] = tag
     response["Cache-Control"] = "private, no-cache"
     response["Vary"] = "Cookie, HX-Request"
     return response
-
-
-def _template(request: HubRequest) -> str:
-    return "runs/_queue.html" if request.htmx else "runs/queue.html"
 
 
 def _context(request: HubRequest, lines: list[Line]) -> dict[str, object]:
