@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
 
-from runs.advice import Action, Patient
 from runs.doctor import Diagnosis, diagnose
 from runs.models import Run, Stage
+from runs.patient import Action, Patient
 
 READ_LINES = 400
 
@@ -41,6 +42,22 @@ def patient_of(run: Run) -> Patient:
         longest_timeout_seconds=settings.HUB_RUN_TIMEOUT_SECONDS,
         checkpoint_step=run.checkpoint_step,
     )
+
+
+def diagnosis_json(run: Run) -> dict[str, Any] | None:
+    """The same for programs; `changes` maps fields of the recipe to new values. None unless it failed."""
+    found = diagnosis_of(run)
+    if found is None:
+        return None
+    action = found.action
+    return {
+        "cause": str(found.cause),
+        "ours": found.is_ours,
+        "sentence": found.sentence,
+        "evidence": found.evidence,
+        "nextStep": found.next_step,
+        "action": {"kind": action.kind, "changes": dict(action.changes)} if action else None,
+    }
 
 
 def form_address(run: Run, action: Action) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from runs.advice import Action, Past, Patient, advise
+from runs.advice import advise
 from runs.evidence import LAST_WORDS, history_lines, telling_lines, without_secrets
+from runs.patient import Action, Past, Patient
 
 
 class Cause(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runs.advice import Past
+    from runs.patient import Past
 
 MAX_LINES = 6
 MAX_CHARACTERS = 300

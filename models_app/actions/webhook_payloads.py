@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from models_app.actions.webhook_things import Subject, comment_json, discussion_json, thing_json, urls
+from models_app.actions.webhook_things import Subject, comment_json, discussion_json, run_json, thing_json
 from models_app.files import git_store
 from models_app.models import Bucket, Discussion, Event, EventTag, Repo
 
@@ -110,7 +110,8 @@ def notice(event: Event, subject: Subject) -> Notice:
     if scope.startswith(DISCUSSION):
         return Notice(DISCUSSION, _discussion_payload(event, subject, action, scope))
     if scope == RUN:
-        return Notice(RUN, _run_payload(event, subject, action, scope))
+        told = {"event": {"action": action, "scope": scope}, "repo": thing_json(subject, with_head=True)}
+        return Notice(RUN, told | {"run": run_json(event)})
     return Notice(REPO, _repo_payload(event, subject, action, scope))
 
 
@@ -159,27 +160,6 @@ def _updated_ref(ref: str, old: str | None, new: str | None) -> dict[str, str | 
 
 def _oid(oid: str | None) -> str | None:
     return None if oid in (None, "", _NO_COMMIT) else oid
-
-
-# --- runs
-
-
-def _run_payload(event: Event, subject: Subject, action: str, scope: str) -> dict[str, Any]:
-    """Ours: `repo` is where the run publishes, `run` its id, where to read more, and the stage it is in now.
-
-    Written from the event alone: this room knows no runs.
-    """
-    data = event.data
-    run: dict[str, Any] = {
-        "id": str(data.get("run", "")),
-        "url": urls(f"/runs/{data.get('run')}", f"/api/runs/{data.get('run')}"),
-        "stage": str(data.get("stage") or "SCHEDULING"),
-    }
-    for name, key in (("attempt", "attempt"), ("messageId", "message_id"), ("message", "message")):
-        if data.get(key):
-            run[name] = data[key]
-    payload = {"event": {"action": action, "scope": scope}, "repo": thing_json(subject, with_head=True)}
-    return payload | {"run": run}
 
 
 # --- discussions

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Namespace, User
-from models_app.models import Bucket, Discussion, DiscussionEvent, Repo
+from models_app.models import Bucket, Discussion, DiscussionEvent, Event, Repo
 
 MAX_TAGS = 200
 MAX_COMMENT_CHARACTERS = 65_536
@@ -80,6 +80,23 @@ def comment_json(comment: DiscussionEvent, discussion: Discussion) -> dict[str, 
     if not hidden:
         found["content"] = comment.body[:MAX_COMMENT_CHARACTERS]
     return found
+
+
+def run_json(event: Event) -> dict[str, Any]:
+    """The payload's `run`, ours: its id, where to read more, and the stage it is in now.
+
+    Written from the event alone: this room knows no runs.
+    """
+    data = event.data
+    run: dict[str, Any] = {
+        "id": str(data.get("run", "")),
+        "url": urls(f"/runs/{data.get('run')}", f"/api/runs/{data.get('run')}"),
+        "stage": str(data.get("stage") or "SCHEDULING"),
+    }
+    for name, key in (("attempt", "attempt"), ("messageId", "message_id"), ("message", "message")):
+        if data.get(key):
+            run[name] = data[key]
+    return run
 
 
 def _person_id(user: User | None) -> str:

@@ -9,9 +9,9 @@ from django import template
 
 from models_app.models import Repo
 from runs import diagnoses, reviving
-from runs.advice import Action
 from runs.doctor import Diagnosis
 from runs.models import ENDED, Kind, Run, Stage
+from runs.patient import Action
 from runs.queue import Place, place_of
 
 register = template.Library()

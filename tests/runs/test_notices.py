@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -21,6 +23,7 @@ from runs import actions, mailing, notices, reports, reviving
 from runs.mailing import LEASE, RETRIES, send_due
 from runs.models import NoticeStatus, Run, RunNotice
 from tests.runs.conftest import World
+from tests.runs.mailbox import mailbox
 from tests.runs.test_again import failed
 
 BACKEND = "accounts.backends.AccountBackend"
@@ -125,15 +128,12 @@ def test_where_nothing_can_be_told_nothing_is_written_down(
     assert not RunNotice.objects.exists()
 
 
-def test_an_end_that_is_rolled_back_is_not_told_of(posted: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_that_is_rolled_back_is_not_told_of(posted: World) -> None:
     run = posted.claim(posted.submit()).run
-
-    def break_off(*words: object, **named: object) -> None:
-        raise RuntimeError("the database went away")
-
-    monkeypatch.setattr("runs.lifecycle.record_event", break_off)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError), transaction.atomic():
         reports.finish(run, outcome="error", message_id="data:empty", message="No rows.")
+        assert RunNotice.objects.exists()
+        raise RuntimeError("the database went away")
     assert not RunNotice.objects.exists()
 
 
@@ -315,6 +315,25 @@ def test_what_was_told_is_forgotten_after_a_month(posted: World) -> None:
     assert notices.forget_old(timezone.now()) == 0
     assert notices.forget_old(later(days=31)) == 1
     assert RunNotice.objects.get().run.target_repo.name == "waiting"
+
+
+def test_a_real_server_gets_the_mail(
+    posted: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = fails(posted, message="No rows in train.csv, Größe 0.")
+    with mailbox() as box:
+        monkeypatch.setenv("HUB_MAIL_URL", f"smtp://127.0.0.1:{box.port}")
+        for name, value in env_mail("HUB_MAIL_URL").items():
+            setattr(settings, name, value)
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        assert send_due(timezone.now()) == 1
+    (raw,) = box.messages
+    letter = message_from_bytes(raw, policy=policy.default)
+    assert (letter["To"], letter["From"]) == ("alice@example.org", "Hub <hub@example.org>")
+    assert "Größe 0" in letter["Subject"]
+    text = letter.get_content()
+    assert f"http://testserver/runs/{run.uuid}" in text
+    assert "Größe 0" in text
 
 
 @pytest.mark.parametrize(
