@@ -24,6 +24,7 @@ from runs.forecasts import Change
 from runs.forms import FinetuneForm
 from runs.models import Worker
 from runs.pasting import RecipeForm, TargetForm
+from runs.queue import lines_of
 from training.recipe import Recipe, RecipeError, parse_recipe
 
 STOP_POLLING = 286
@@ -103,6 +104,9 @@ def _told(asked: preflights.Asked, form: TargetForm) -> dict[str, Any]:
     rows = [
         _row(found, form) for found in estimates(recipe, preflights.key_of(asked.frozen), asked.namespace)
     ]
+    lines = {line.flavor: line for line in lines_of(row["found"].flavor.name for row in rows)}
+    for row in rows:
+        row["line"] = lines.get(row["found"].flavor.name)
     return {
         "rows": rows,
         "is_measured": any(row["found"].forecast for row in rows),

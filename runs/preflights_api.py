@@ -16,7 +16,6 @@ from runs.estimates import Estimate, estimate
 from runs.flavors import DEFAULT_FLAVOR
 from runs.forecasts import for_run
 from runs.models import Run, Stage
-from training.recipe import parse_recipe
 
 _STATES = {Stage.SCHEDULING: "waiting", Stage.RUNNING: "running", Stage.COMPLETED: "done"}
 
@@ -38,7 +37,7 @@ class PreflightsView(PreflightAPIView):
         wishes.only(body, ("recipe", "flavor", "namespace"))
         asked = preflights.ask(
             self.actor,
-            recipe=parse_recipe(payloads.mapping(body, "recipe")),
+            recipe=wishes.recipe_in(body),
             flavor=payloads.text(body, "flavor", 32, DEFAULT_FLAVOR),
             namespace=payloads.text(body, "namespace", 96) or None,
         )

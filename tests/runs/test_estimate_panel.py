@@ -74,6 +74,9 @@ def test_the_story(as_alice: Client, world: World, settings: Any) -> None:
     for words in ("520 MB", "of 600 MB", "fits", "EUR"):
         assert words in shown
     assert "does not fit" not in shown
+    assert "a worker is free" in shown
+    world.submit("alice/other")
+    assert "1 run waits" in as_alice.post(PANEL, given, **HTMX).text
 
 
 def test_what_does_not_fit_names_the_change_and_a_button_makes_it(

@@ -325,6 +325,8 @@ def test_the_story_over_http(world: World, api: APIClient, settings: Any, carol:
         ({"recipe": {"base_model": {"repo": "alice/base"}}}, 422),
         ({"flavor": 3}, 400),
         ({"namespace": "carol"}, 403),
+        ({"flavour": "cpu-basic"}, 400),
+        ({"recipe": "a: ["}, 422),
     ],
 )
 def test_bad_requests_get_a_sentence(
