@@ -94,6 +94,7 @@ def test_a_long_line_comes_in_pages_and_its_beginning_at_a_glance(world: World, 
     assert f"/runs/{runs[19].uuid}" in glance
     assert f"/runs/{runs[20].uuid}" not in glance
     assert "All 60 that wait" in glance
+    assert "Shares" not in glance
     first, second = (
         text_of(client, "/queue?flavor=cpu-basic"),
         text_of(client, "/queue?flavor=cpu-basic&page=2"),
