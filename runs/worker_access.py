@@ -11,7 +11,6 @@ from django.utils import timezone
 from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from models_app.access import LoginRequired, NotThere
-from runs.eligible import within_tier
 from runs.models import Run, Stage, Tier, Worker, WorkerState
 
 NO_MACHINE = "There is no such machine."
@@ -80,13 +79,6 @@ def machine_rows(actor: Actor, namespace: Namespace) -> list[MachineRow]:
 def online_workers() -> QuerySet[Worker]:
     """Workers that would take a run now."""
     return Worker.objects.online(timezone.now()).filter(state=WorkerState.ACTIVE)
-
-
-def online_takers(run: Run) -> list[Worker]:
-    """The workers online that may take this run, whatever else waits."""
-    found = online_workers().select_related("owner")
-    row = Run.objects.filter(pk=run.pk)
-    return [one for one in found if run.flavor in one.flavors and row.filter(within_tier(one)).exists()]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from accounts.models import Namespace, User
 from models_app.models import Repo
 from runs.eligible import eligible, within_tier
 from runs.models import Kind, Run, Stage, Tier, Worker, WorkerState
-from runs.worker_access import online_takers
 from runs.workers import enroll_worker
 from tests.models_app.people import repo_of
 from tests.runs.conftest import World
@@ -167,15 +166,3 @@ def test_a_repo_that_becomes_private_is_no_strangers_any_more(world: World, caro
     Repo.objects.filter(pk=world.data.pk).update(private=True)
     assert not Run.objects.filter(eligible(worker), pk=run.pk).exists()
     assert not Run.objects.filter(within_tier(worker), pk=run.pk).exists()
-
-
-def test_who_is_online_for_a_run(world: World, carol: User) -> None:
-    run, private = world.submit(), world.submit("alice/hidden", private=True)
-    assert online_takers(run) == []
-    stranger = Namespace.objects.get(user=carol)
-    worker, _ = enroll_worker("carol/box", flavors=["cpu-basic"], tier=Tier.COMMUNITY, owner=stranger)
-    Worker.objects.update(last_seen_at=timezone.now())
-    assert {one.name for one in online_takers(run)} == {"local", "carol/box"}
-    assert {one.name for one in online_takers(private)} == {"local"}
-    Worker.objects.filter(pk=worker.pk).update(doing="stopping")
-    assert {one.name for one in online_takers(run)} == {"local"}
