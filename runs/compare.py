@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid as uuids
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +9,9 @@ from typing import Any
 
 from accounts.actor import Actor
 from models_app.access import Refusal
-from models_app.content.evals import lower_is_better
 from models_app.templatetags.hub import is_share, metric_label
 from runs.access import access_run
 from runs.curves import told_names
-from runs.evaluations import Score, other_scores, score_of
 from runs.models import Run
 from runs.progress import seconds_taken
 
@@ -23,8 +20,6 @@ MAX_PANELS = 6
 MAX_FIELDS = 200
 LONGEST_VALUE = 200
 _DEEPEST = 6
-# Numbers of which neither more nor less is better.
-_NEUTRAL = ("coverage", "cold_rows", "cold_users", "covered_items", "words_behind_the_cut")
 
 
 @dataclass(frozen=True)
@@ -46,24 +41,6 @@ class Row:
 
     name: str
     values: list[str]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A measured number, or None; `is_best` among the runs of its row."""
-
-    score: Score | None
-    is_best: bool = False
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One metric over all runs. `is_close`: the interval of another run reaches into the best one's."""
-
-    metric: str
-    cells: list[Cell]
-    is_lower_better: bool
-    is_close: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,30 +110,6 @@ def _told(value: Any) -> str:
     return (f"{value:.6g}" if isinstance(value, float) else str(value))[:LONGEST_VALUE]
 
 
-def measures_of(runs: Sequence[Run]) -> list[Measure]:
-    """What the benchmark measured, the ranked number first. The better one is marked only where all runs were
-    measured on the same rows."""
-    by_run = [_scores(run) for run in runs]
-    names = list(dict.fromkeys(name for scores in by_run for name in scores))
-    is_fair = same_benchmark(runs)
-    return [_measure(name, [scores.get(name) for scores in by_run], is_fair) for name in names]
-
-
-def validation_of(runs: Sequence[Run]) -> list[Measure]:
-    """The validation numbers of the published weights, marked where all learned from the same data."""
-    by_run = [_validated(run) for run in runs]
-    names = list(dict.fromkeys(name for scores in by_run for name in scores))
-    is_fair = len({_data(run) for run in runs}) == 1
-    return [_measure(name, [scores.get(name) for scores in by_run], is_fair) for name in names]
-
-
-def same_benchmark(runs: Sequence[Run]) -> bool:
-    """Whether all were measured on the same rows."""
-    return (
-        len({(run.benchmark_oid, _task_of_board(run)) for run in runs if run.summary.get("evaluation")}) <= 1
-    )
-
-
 def costs_of(runs: Sequence[Run]) -> list[tuple[str, list[Any]]]:
     """(name, a value a run) of seconds and memory."""
     seconds = [seconds_taken(run) for run in runs]
@@ -176,57 +129,3 @@ def panels_of(runs: Sequence[Run]) -> list[Panel]:
             kind = "percent" if is_share(name) else ""
             panels.append(Panel(metric_label(name), f"{part}/{name}", kind))
     return panels[:MAX_PANELS]
-
-
-def _scores(run: Run) -> dict[str, Score]:
-    evaluation = run.summary.get("evaluation") or {}
-    first = score_of(evaluation, run.ranked_by)
-    found = [*([first] if first else []), *other_scores(evaluation, run.ranked_by)]
-    return {score.metric: score for score in found}
-
-
-def _validated(run: Run) -> dict[str, Score]:
-    told = run.summary.get("metrics")
-    if not isinstance(told, Mapping):
-        return {}
-    numbers = {
-        str(name).removeprefix("val/"): value
-        for name, value in told.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
-    return {name: Score(name, float(value)) for name, value in numbers.items()}
-
-
-def _measure(metric: str, scores: list[Score | None], is_fair: bool) -> Measure:
-    sign = -1 if lower_is_better(metric) else 1
-    known = [score for score in scores if score is not None]
-    marks = is_fair and len(known) > 1 and metric not in _NEUTRAL
-    best = max((sign * score.value for score in known), default=math.nan)
-    # Where all are equal nobody is better.
-    marks = marks and any(sign * score.value < best for score in known)
-    cells = [Cell(score, marks and score is not None and sign * score.value == best) for score in scores]
-    return Measure(metric, cells, sign < 0, marks and _is_close(cells))
-
-
-def _is_close(cells: list[Cell]) -> bool:
-    tops = [cell.score.interval for cell in cells if cell.score is not None and cell.is_best]
-    rest = [cell.score.interval for cell in cells if cell.score is not None and not cell.is_best]
-    return any(
-        top is not None and other is not None and top[0] <= other[1] and other[0] <= top[1]
-        for top in tops
-        for other in rest
-    )
-
-
-def _task_of_board(run: Run) -> tuple[str, str]:
-    board = run.recipe.get("benchmark") or {}
-    return str(board.get("task_id", "")), str(board.get("split", ""))
-
-
-def _data(run: Run) -> tuple[str, str]:
-    """What validation rows a run has: the data, how they are split, and the seed that draws them."""
-    data = run.recipe.get("dataset") or {}
-    names = ("train_split", "validation_split", "validation_fraction", "max_train_images", "max_rows")
-    kept = {name: data.get(name) for name in names}
-    seed = None if data.get("validation_split") else run.recipe.get("seed")
-    return run.dataset_oid, repr((kept, seed))

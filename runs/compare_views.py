@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from models_app.views.support import HubRequest, page
-from runs import compare
+from runs import compare, compare_measures
 
 
 @require_safe
@@ -37,9 +37,10 @@ def _compared(found: compare.Chosen) -> dict[str, Any]:
         "sources": " ".join(reverse("run-metrics", args=[run.uuid]) for run in runs),
         "is_live": any(not run.has_ended for run in runs),
         "panels": compare.panels_of(runs),
-        "measures": compare.measures_of(runs),
-        "validation": compare.validation_of(runs),
-        "is_fair": compare.same_benchmark(runs),
+        "measures": compare_measures.measures_of(runs),
+        "validation": compare_measures.validation_of(runs),
+        "is_fair": compare_measures.same_benchmark(runs),
+        "is_same_validation": compare_measures.same_validation(runs),
         "costs": compare.costs_of(runs),
         "differing": differing,
         "same": same,

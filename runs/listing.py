@@ -49,7 +49,7 @@ class Wanted:
 
 def wanted_of(query: QueryDict, actor: Actor) -> Wanted:
     """Read from the address."""
-    text = {name: value.replace("\0", "").strip()[:200] for name, value in query.items()}
+    text = {name: str(value).replace("\0", "").strip()[:200] for name, value in query.items()}
     stage, sort, sweep = text.get("stage", ""), text.get("sort", ""), text.get("sweep", "")
     return Wanted(
         stage if stage in Stage.values else "",

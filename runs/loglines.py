@@ -16,7 +16,9 @@ MAX_FOUND = 100
 AROUND = 2
 LONGEST_QUERY = 100
 # The newest lines are read for the tail of a search; a log has at most 20,000 an attempt.
-_BAD = re.compile(r"\b(error|errors|exception|traceback|failed|fatal|killed|refused)\b|(?-i:^\w+Error\b)", re.I)
+_BAD = re.compile(
+    r"\b(error|errors|exception|traceback|failed|fatal|killed|refused)\b|(?-i:^\w+Error\b)", re.I
+)
 _WARM = re.compile(r"\b(warn|warning|out of memory|interrupted|lost|retry|retrying|resuming)\b", re.I)
 
 

@@ -90,8 +90,8 @@ def progress_of(run: Run) -> Progress:
         return Progress(run.progress_step, run.progress_total, None)
     steps_left = _seconds_of_steps(run)
     if steps_left is not None:
-        left = steps_left + _foretold_after(run)
-        return Progress(run.progress_step, run.progress_total, left, is_learning=True)
+        whole_left = steps_left + _foretold_after(run)
+        return Progress(run.progress_step, run.progress_total, whole_left, is_learning=True)
     whole = _number(run.forecast.get("seconds"))
     left = None if whole is None else whole - (timezone.now() - run.claimed_at).total_seconds()
     return Progress(run.progress_step, run.progress_total, left if left and left > 0 else None)

@@ -20,15 +20,14 @@ from runs.evaluations import Score, score_of
 from runs.forecast_reading import NoForecast
 from runs.lifecycle import NotYourRun, finish_run, put_back
 from runs.measurements import keep_forecast
-from runs.models import Kind, Run, RunActivity, RunLog, RunMetric, Stage, Tier, Worker
+from runs.models import Kind, Run, RunActivity, RunLog, Stage, Tier, Worker
+from runs.points import keep_points
 from runs.published import carries_run
 
-MAX_METRICS = 50_000
 MAX_LOG_LINES = 20_000
 MAX_LOG_CHARS = 2000
 MAX_ACTIVITIES = 500
 MAX_ACTIVITY_CHARS = 40
-_PIECE = 500
 
 
 class BadReport(Exception):
@@ -82,7 +81,7 @@ def report(
     if run.worker_id:
         Worker.objects.filter(pk=run.worker_id).update(last_seen_at=now)
     _keep_activity(run, attempt, changes.get("activity", run.activity))
-    _keep_metrics(run, metrics)
+    keep_points(run, metrics)
     _keep_logs(run, attempt, logs)
     return Run.objects.filter(pk=run.pk, cancel_requested_at__isnull=False).exists()
 
@@ -91,36 +90,6 @@ def _keep_activity(run: Run, attempt: int, activity: str) -> None:
     """A row of the timeline when the worker does something else than before; a babbler gets only so many."""
     if activity != run.activity and run.activities.count() < MAX_ACTIVITIES:
         RunActivity.objects.create(run=run, attempt=attempt, name=activity)
-
-
-def _keep_metrics(run: Run, metrics: Sequence[Metric]) -> None:
-    if not metrics:
-        return
-    if run.metrics.count() + len(metrics) > MAX_METRICS:
-        _thin_metrics(run)
-        if run.metrics.count() + len(metrics) > MAX_METRICS:  # as many names as points: no curves
-            return
-    rows = {(metric.step, metric.name): metric.value for metric in metrics}
-    RunMetric.objects.bulk_create(
-        [RunMetric(run=run, step=step, name=name, value=value) for (step, name), value in rows.items()],
-        update_conflicts=True,
-        unique_fields=["run", "step", "name"],
-        update_fields=["value"],
-    )
-
-
-def _thin_metrics(run: Run) -> None:
-    """Every second point of each curve goes, the newest stays; validation's go only where nothing else is."""
-    rest = run.metrics.exclude(name__startswith="val/")
-    rows = rest if rest.count() > MAX_METRICS // 4 else run.metrics.all()
-    keys = list(rows.order_by("name", "-step").values_list("name", "pk"))
-    doomed, place, before = [], 0, ""
-    for name, key in keys:
-        place, before = (place + 1, before) if name == before else (0, name)
-        if place % 2:
-            doomed.append(key)
-    for start in range(0, len(doomed), _PIECE):
-        RunMetric.objects.filter(pk__in=doomed[start : start + _PIECE]).delete()
 
 
 def _keep_logs(run: Run, attempt: int, logs: Sequence[LogLine]) -> None:

@@ -167,7 +167,7 @@ class RunCurve extends HTMLElement {
   format(value) {
     if (this.kind === "percent") return `${(value * 100).toFixed(1)} %`;
     if (this.kind === "bytes") return size(value);
-    return figure(value, value.toPrecision(3));
+    return figure(value, value ? value.toPrecision(3) : "0");
   }
 
   // On an axis there is little room: 100,000 is 100K there, unless its neighbours would be called so too.

@@ -155,7 +155,8 @@ def test_long_numbers_stand_whole_beside_their_axis(browser: Browser, site: Site
     cut = """[...document.querySelectorAll('run-curve .frame svg')].flatMap(svg =>
         [...svg.querySelectorAll('text.axis')].filter(text => {
             const box = text.getBoundingClientRect(), frame = svg.getBoundingClientRect();
-            return box.left < frame.left - 0.5 || box.right > frame.right + 0.5; }).map(t => t.textContent))"""
+            return box.left < frame.left - 0.5 || box.right > frame.right + 0.5; })
+        .map(text => text.textContent))"""
     assert visitor.page.evaluate(cut) == []
     rmse = visitor.page.locator("run-curve[label='RMSE']")
     assert any(mark.endswith("K") for mark in rmse.locator("text.axis").all_text_contents())

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.actor import Actor
 from accounts.models import User
 from models_app.content.evals import lower_is_better
-from runs import compare
+from runs import compare, compare_measures
 from runs.models import Run, RunMetric, Stage, Sweep
 from tests.runs.conftest import World
 
@@ -75,7 +75,7 @@ def test_less_is_better_where_it_is(world: World) -> None:
         finished(world, name, evaluation=told | {"value": value, "rmse": value, "coverage": value / 10})
         for name, value in [("a", 5.0), ("b", 3.0), ("c", 3.0)]
     ]
-    by_name = {measure.metric: measure for measure in compare.measures_of(runs)}
+    by_name = {measure.metric: measure for measure in compare_measures.measures_of(runs)}
     assert [cell.is_best for cell in by_name["rmse"].cells] == [False, True, True]
     assert not any(cell.is_best for cell in by_name["coverage"].cells)
 
@@ -85,28 +85,30 @@ def test_nothing_is_better_where_the_rows_differ(world: World, client: Client) -
     recipe = {**other.recipe, "benchmark": {**other.recipe["benchmark"], "split": "validation"}}
     Run.objects.filter(pk=other.pk).update(recipe=recipe)
     other.refresh_from_db()
-    assert not any(cell.is_best for row in compare.measures_of([one, other]) for cell in row.cells)
+    assert not any(cell.is_best for row in compare_measures.measures_of([one, other]) for cell in row.cells)
     assert "not measured on the same rows" in client.get(address(one, other)).text
 
 
 def test_validation_is_compared_on_the_same_rows_alone(world: World) -> None:
     one, other = finished(world, "one", value=0.8), finished(world, "other", value=0.9)
-    assert any(cell.is_best for row in compare.validation_of([one, other]) for cell in row.cells)
+    assert any(cell.is_best for row in compare_measures.validation_of([one, other]) for cell in row.cells)
     seeded = finished(world, "seeded", value=0.95, changes={"seed": 3})  # draws other rows
-    assert not any(cell.is_best for row in compare.validation_of([one, seeded]) for cell in row.cells)
+    assert not any(
+        cell.is_best for row in compare_measures.validation_of([one, seeded]) for cell in row.cells
+    )
 
 
 def test_overlapping_intervals_are_told(world: World, client: Client) -> None:
     near = [finished(world, "a", value=0.90), finished(world, "b", value=0.91)]
     far = [near[0], finished(world, "c", value=0.99)]
-    assert compare.measures_of(near)[0].is_close
-    assert not compare.measures_of(far)[0].is_close
+    assert compare_measures.measures_of(near)[0].is_close
+    assert not compare_measures.measures_of(far)[0].is_close
     assert "the intervals overlap" in client.get(address(*near)).text
 
 
 def test_equal_numbers_have_no_winner(world: World) -> None:
     runs = [finished(world, "a"), finished(world, "b")]
-    assert not any(cell.is_best for row in compare.measures_of(runs) for cell in row.cells)
+    assert not any(cell.is_best for row in compare_measures.measures_of(runs) for cell in row.cells)
 
 
 def test_private_runs_go_through_the_gate(world: World, client: Client, carol: User) -> None:

@@ -93,7 +93,7 @@ def test_the_panels_can_be_had_anew_when_a_new_name_is_told(world: World, client
 def test_a_curve_that_grows_too_long_loses_every_second_point(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports, "MAX_METRICS", 100)
+    monkeypatch.setattr("runs.points.MAX_POINTS", 100)
     run = world.claim(world.submit()).run
     told = [Metric(step, "train/loss", 1.0) for step in range(1, 91)]
     told += [Metric(step, "val/loss", 1.0) for step in range(10, 91, 10)]
