@@ -15,8 +15,8 @@ dashboard dataset datasets device docs download downloads enterprise explore fav
 home hooks inference jobs join kernel kernels leaderboard leaderboards legal lfs login logout media me metrics
 model models new notifications oauth organization organizations orgs papers posts pricing privacy profile
 queue raw recipes register resolve robots.txt root run runs search security sessions settings signin signup
-sitemap.xml space spaces static status storage support tasks terms token tokens trending upload uploads user
-users v1 v2 webhooks welcome well-known worker workers www
+sitemap.xml space spaces static status storage support sweeps tasks terms token tokens trending upload uploads
+user users v1 v2 webhooks welcome well-known worker workers www
 """
 RESERVED = frozenset(_RESERVED_WORDS.split())
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from runs import api, checkpoints_api, compute_api, jobs_api, preflights_api, worker_api, workers_api
+from runs import (
+    api,
+    checkpoints_api,
+    compute_api,
+    jobs_api,
+    preflights_api,
+    run_data_api,
+    sweeps_api,
+    worker_api,
+    workers_api,
+)
 
 _JOB = "api/jobs/<str:namespace>/<str:job_id>"
 
@@ -12,6 +22,17 @@ urlpatterns = [
     path("api/runs", api.RunsView.as_view()),
     path("api/runs/<uuid:uuid>", api.RunView.as_view()),
     path("api/runs/<uuid:uuid>/cancel", api.CancelView.as_view()),
+    path("api/runs/<uuid:uuid>/resume", api.ResumeView.as_view()),
+    path("api/runs/<uuid:uuid>/retry", api.RetryView.as_view()),
+    path("api/runs/<uuid:uuid>/clone", api.CloneView.as_view()),
+    path("api/runs/<uuid:uuid>/logs", run_data_api.LogsView.as_view()),
+    path("api/runs/<uuid:uuid>/metrics", run_data_api.MetricsView.as_view()),
+    path("api/runs/<uuid:uuid>/artifacts", run_data_api.ArtifactsView.as_view()),
+    # one recipe with many settings
+    path("api/sweeps", sweeps_api.SweepsView.as_view()),
+    path("api/sweeps/<uuid:uuid>", sweeps_api.SweepView.as_view()),
+    path("api/sweeps/<uuid:uuid>/extend", sweeps_api.ExtendSweepView.as_view()),
+    path("api/sweeps/<uuid:uuid>/cancel", sweeps_api.CancelSweepView.as_view()),
     path("api/runs/claim", worker_api.ClaimNextView.as_view()),
     path("api/runs/<uuid:uuid>/claim", worker_api.ClaimView.as_view()),
     path("api/runs/<uuid:uuid>/report", worker_api.ReportView.as_view()),

@@ -22,12 +22,17 @@ _BATCH = 1000
 
 
 class LogReader:
-    """One reader of one log; `tail` lines of what there is already (None: all of it)."""
+    """One reader of one log; `tail` lines of what there is already (None: all of it).
 
-    def __init__(self, actor: Actor, run: Run, tail: int | None = None) -> None:
+    `since`: the attempt and number of a line that the reader has had.
+    """
+
+    def __init__(
+        self, actor: Actor, run: Run, tail: int | None = None, since: tuple[int, int] = (-1, -1)
+    ) -> None:
         self._actor = actor
         self._run = run
-        self._last = (-1, -1)
+        self._last = since
         if tail is not None:
             self._last = _before_tail(run, tail)
 
@@ -51,14 +56,19 @@ class LogReader:
 
     def _fresh(self) -> Iterator[bytes]:
         while True:
-            attempt, seq = self._last
-            later = Q(attempt__gt=attempt) | Q(attempt=attempt, seq__gt=seq)
-            lines = list(self._run.logs.filter(later).order_by("attempt", "seq")[:_BATCH])
+            lines = lines_since(self._run, self._last, _BATCH)
             for line in lines:
                 self._last = (line.attempt, line.seq)
                 yield _event(line)
             if len(lines) < _BATCH:
                 return
+
+
+def lines_since(run: Run, last: tuple[int, int], limit: int) -> list[RunLog]:
+    """The next lines behind the one of this attempt and number, at most `limit`."""
+    attempt, seq = last
+    later = Q(attempt__gt=attempt) | Q(attempt=attempt, seq__gt=seq)
+    return list(run.logs.filter(later).order_by("attempt", "seq")[:limit])
 
 
 def _before_tail(run: Run, tail: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from runs import (
     estimate_views,
     list_views,
     queue_views,
+    sweep_views,
     views,
     worker_views,
 )
@@ -41,6 +42,14 @@ urlpatterns: list[URLPattern] = [
         estimate_views.estimate_form,
         name="run-estimate",
     ),
+    # one recipe with many settings
+    path("sweeps", sweep_views.sweeps, name="sweeps"),
+    path("sweeps/<uuid:uuid>", sweep_views.sweep, name="sweep"),
+    path("sweeps/<uuid:uuid>/board", sweep_views.board, name="sweep-board"),
+    path("sweeps/<uuid:uuid>/rows.json", sweep_views.rows, name="sweep-rows"),
+    path("sweeps/<uuid:uuid>/cancel", sweep_views.cancel, name="sweep-cancel"),
+    path("sweeps/<uuid:uuid>/extend", sweep_views.extend, name="sweep-extend"),
+    re_path(r"^(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)/sweep$", sweep_views.new_sweep, name="sweep-new"),
     path("jobs/<str:namespace>/<uuid:uuid>", views.job, name="job"),
     re_path(r"^(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)/finetune$", views.new_run, name="run-new"),
 ]

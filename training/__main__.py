@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from training.errors import Canceled, EngineError, Interrupted, ToldElsewhere, UserError
@@ -55,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _delegate(name: str, arguments: list[str]) -> int:
     """Commands that need the hub's client or Celery are imported only when asked for."""
+    command: Callable[[list[str]], int | None]
     if name == "worker":
         from training.worker_options import take_options
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from training.hubperson import PersonApi
@@ -30,8 +31,9 @@ class Screen:
         self._at = float("-inf")
 
     def say(self, text: str) -> None:
-        """A line that stays."""
-        self._write(("\r\x1b[K" if self._shown and self.is_live else "") + text + "\n")
+        """Lines that stay."""
+        told = "\n".join(_printable(line) for line in text.splitlines())
+        self._write(("\r\x1b[K" if self._shown and self.is_live else "") + told + "\n")
         self._shown = ""
 
     def show(self, text: str, kind: str = "") -> None:
@@ -135,9 +137,16 @@ def _place(run: Mapping[str, Any]) -> str:
     place = run.get("place")
     if not isinstance(place, Mapping) or not place.get("position"):
         return ""
-    seconds = place.get("startsInSeconds")
-    when = f", begins in about {clock(seconds)}" if isinstance(seconds, int | float) else ""
+    seconds = _seconds_until(place.get("startsAt"))
+    when = f", begins in about {clock(seconds)}" if seconds is not None and seconds > 0 else ""
     return f", number {place['position']} in the queue{when}"
+
+
+def _seconds_until(text: Any) -> float | None:
+    try:
+        return (datetime.fromisoformat(str(text)) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError):
+        return None
 
 
 def _shown(latest: Mapping[str, float]) -> Iterator[tuple[str, float]]:
@@ -188,7 +197,7 @@ def row_line(row: Mapping[str, Any], metric: str | None) -> str:
     """One line of a run of a sweep that has ended."""
     score = row.get("score")
     found = f"{metric} {score:.4g}" if isinstance(score, int | float) else str(row["stage"]).lower()
-    return _printable(f"{values_words(row['values'])}: {found}")
+    return f"{values_words(row['values'])}: {found}"
 
 
 def values_words(values: Mapping[str, Any]) -> str:

@@ -132,7 +132,9 @@ def _sentences(body: bytes) -> list[str]:
     problems = told.get("problems")
     rows = problems if isinstance(problems, list) else []
     found = [str(row["message"])[:1000] for row in rows if isinstance(row, dict) and row.get("message")]
-    return found or ([str(told["error"])[:2000]] if told.get("error") else [])
+    found = found or ([str(told["error"])[:2000]] if told.get("error") else [])
+    # What comes over the network must not steer a terminal.
+    return ["".join(char if char.isprintable() else " " for char in text) for text in found]
 
 
 def read_token(path: Path | None) -> str:

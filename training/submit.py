@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ SUBMIT_PATIENCE = 120.0
 DETACHED = 130
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """The command; `arguments` without its name."""
     options = _parser().parse_args(arguments)
     try:

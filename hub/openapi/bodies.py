@@ -27,7 +27,7 @@ from models_app.api import (
     xet_upload,
 )
 from runs import api as runs
-from runs import checkpoints_api, jobs_api, preflights_api, worker_api, workers_api
+from runs import checkpoints_api, jobs_api, preflights_api, sweeps_api, worker_api, workers_api
 
 Body = dict[str, Schema]
 
@@ -55,6 +55,11 @@ def rows(one: Schema) -> Schema:
 
 def _json(*required: str, **fields: Schema) -> Body:
     return {"application/json": record(*required, **fields)}
+
+
+def _exactly(*required: str, **fields: Schema) -> Body:
+    """An object with no other fields: one that is misspelt is refused."""
+    return {"application/json": {**record(*required, **fields), "additionalProperties": False}}
 
 
 def _lfs(*required: str, **fields: Schema) -> Body:
@@ -112,6 +117,15 @@ _JOB = {
     "flavor": TEXT,
     "timeoutSeconds": SIZE,
     "labels": ANY,
+}
+_UUID: Schema = {"type": "string", "format": "uuid"}
+_SUBMITTED: dict[str, Schema] = {
+    "recipe": {"type": ["object", "string"]},
+    "flavor": TEXT,
+    "private": {"type": ["boolean", "null"]},
+    "timeoutSeconds": SIZE,
+    "labels": ANY,
+    "id": _UUID,
 }
 _HARDWARE = record(gpu=TEXT, gpu_memory_bytes=SIZE, memory_bytes=SIZE, cores=SIZE, platform=TEXT)
 _ITEM = record("id", "type", id=TEXT, type=TEXT)
@@ -201,9 +215,18 @@ BODIES: dict[tuple[type[APIView], str], Body] = {
     (xet_upload.Xorbs, "post"): _BYTES,
     (xet_upload.Shards, "post"): _BYTES,
     (xet_upload.ShardsWithProgress, "post"): _BYTES,
-    (runs.RunsView, "post"): _json(
-        "recipe", "target", recipe=ANY, target=TEXT, flavor=TEXT, private={"type": ["boolean", "null"]}
+    (runs.RunsView, "post"): _exactly("recipe", target=TEXT, parent=_UUID, **_SUBMITTED),
+    (sweeps_api.SweepsView, "post"): _exactly(
+        "recipe",
+        "axes",
+        axes=ANY,
+        name=TEXT,
+        namespace=TEXT,
+        mode=_words("grid", "random"),
+        samples=SIZE,
+        **_SUBMITTED,
     ),
+    (sweeps_api.ExtendSweepView, "post"): _exactly(axes=ANY, samples=SIZE),
     (workers_api.HelloView, "post"): _json(
         flavors=TEXTS, versions=ANY, hardware=_HARDWARE, doing=_words("idle", "busy", "stopping")
     ),

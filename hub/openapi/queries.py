@@ -32,7 +32,7 @@ from models_app.api import (
     xet,
 )
 from runs import api as runs
-from runs import checkpoints_api, jobs_api
+from runs import checkpoints_api, jobs_api, run_data_api, sweeps_api
 
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
@@ -122,7 +122,19 @@ QUERIES: dict[type[APIView], dict[str, Any]] = {
     bucket_tree.BucketTree: {"recursive": _FLAG, "limit": _COUNT, "cursor": _TEXT},
     bucket_feed.BucketEvents: {"cursor": _FROM_ZERO, "since": {"type": "string", "format": "date-time"}},
     bucket_content.BucketResolve: {"download": _FLAG},
-    runs.RunsView: {"target": _TEXT},
+    runs.RunsView: {
+        **dict.fromkeys(("target", "base", "dataset"), _TEXT),
+        "namespace": _TEXT,
+        "stage": _TEXTS,
+        "label": _TEXTS,
+        "sweep": _TEXT,
+        "mine": _FLAG,
+        "limit": _COUNT,
+        "cursor": _TEXT,
+    },
+    run_data_api.LogsView: {"since": _TEXT, "limit": _COUNT, "format": _one_of("json", "text", "events")},
+    run_data_api.MetricsView: {"name": _TEXTS, "since": _FROM_ZERO, "format": _one_of("json", "csv")},
+    sweeps_api.SweepsView: {"namespace": _TEXT, **_PAGES},
     jobs_api.Jobs: {"stage": _TEXTS, "label": _TEXTS, **_PAGES},
     checkpoints_api.CheckpointView: {"attempt": _FROM_ZERO, "step": _FROM_ZERO},
     jobs_api.JobLogs: {"tail": _FROM_ZERO},

@@ -23,7 +23,7 @@ from models_app.large_files import held_by
 from models_app.models import Bucket, Repo
 from models_app.storage.operations import AddFile, AddPointer
 from models_app.storage.xet.hashing import chunk_hash, hash_from_text, hash_to_text
-from tests.fuzz.world import run_into
+from tests.fuzz.world import run_into, sweep_of
 from tests.models_app.storage.xet_samples import make_xorb
 from tests.property.clients import Client, upload_by_lfs
 
@@ -61,7 +61,10 @@ class Hidden:
         thread = discussions.open_discussion(self.bob, repo=made, title=f"{CANARY} title", description=CANARY)
         self.keys.append(thread.events.get().uuid.hex)
         if kind == "model":
-            self.keys.append(str(run_into(made, bob, CANARY).uuid))
+            run = run_into(made, bob, CANARY)
+            run.sweep = sweep_of(run, CANARY)
+            run.save(update_fields=["sweep"])
+            self.keys += [str(run.uuid), str(run.sweep.uuid)]
 
     def _gated_repo(self) -> None:
         made = repos.create_repo(self.bob, repo_type="model", namespace=None, name="gated", private=False)

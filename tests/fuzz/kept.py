@@ -16,7 +16,7 @@ from models_app.actions.webhook_changes import create_webhook
 from models_app.files import xorb_store
 from models_app.models import Bucket, Collection, Discussion, Repo, Webhook
 from runs.models import Run
-from tests.fuzz.world import SHA256, WEIGHTS, run_into
+from tests.fuzz.world import SHA256, WEIGHTS, run_into, sweep_of
 from tests.models_app.storage.xet_samples import make_xorb
 from tests.property.clients import Client
 
@@ -28,7 +28,7 @@ class Kept:
         self._alice = alice
         self.generation = str(xorb_store().generation())
         self.xorb = make_xorb([WEIGHTS])[0]
-        self.xet_hash = self.slug = self.hook = self.event = self.run = ""
+        self.xet_hash = self.slug = self.hook = self.event = self.run = self.sweep = ""
         self.num = 1
         self._keys: dict[type[Model], int] = {}
 
@@ -58,7 +58,9 @@ class Kept:
 
         if not Run.objects.filter(pk=self._keys.get(Run, 0), target_repo=repo, stage="RUNNING").exists():
             run = run_into(repo, self._alice, "working")
-            self.run, self._keys[Run] = str(run.uuid), run.pk
+            run.sweep = sweep_of(run, "probe")
+            run.save(update_fields=["sweep"])
+            self.run, self.sweep, self._keys[Run] = str(run.uuid), str(run.sweep.uuid), run.pk
 
     def _is_gone(self, kind: type[Model]) -> bool:
         return not kind._default_manager.filter(pk=self._keys.get(kind, 0)).exists()
@@ -81,7 +83,7 @@ class Kept:
             "slug": [self.slug],
             "key": [self.hook],
             "event": [self.event],
-            "uuid": [self.run],
+            "uuid": [self.run, self.sweep],
             "job_id": [self.run],
             "client_id": [STOCK_CLIENT],
             "num": [self.num],

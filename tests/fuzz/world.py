@@ -18,7 +18,7 @@ from models_app.actions.repos import create_repo
 from models_app.files import git_store
 from models_app.models import Bucket, Repo
 from models_app.storage.operations import AddFile, AddPointer
-from runs.models import Run, RunLog
+from runs.models import Run, RunLog, Sweep
 from tests.property.clients import upload_by_lfs
 
 WEIGHTS = b"weights"
@@ -75,6 +75,14 @@ def run_into(target: Repo, owner: User, text: str) -> Run:
     )
     RunLog.objects.create(run=made, attempt=1, seq=1, at=timezone.now(), text=text)
     return made
+
+
+def sweep_of(run: Run, name: str) -> Sweep:
+    """A sweep of this name, of which the run may be one."""
+    axes = {"optim.lr": [0.1, 0.01]}
+    return Sweep.objects.create(
+        namespace=run.namespace, created_by=run.created_by, name=name, recipe=run.recipe, axes=axes
+    )
 
 
 def send(
