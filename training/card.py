@@ -52,7 +52,7 @@ def result_card(
         f"# {title}\n",
         _introduction(origin, recipe),
         _results(origin, recipe, manifest),
-        _curve(manifest["history"]),
+        _curve(manifest["history"], origin.url),
         _usage(origin, recipe, config),
         _privacy(recipe),
         _reproduction(manifest),
@@ -202,7 +202,7 @@ def _overlap(measured: Mapping[str, Any]) -> str:
     return f"\nIoU by class: {cells}.\n" if cells else ""
 
 
-def _curve(history: list[Mapping[str, float]]) -> str:
+def _curve(history: list[Mapping[str, float]], url: str) -> str:
     if not history:
         return ""
     measures = [name for name in history[-1] if name.startswith("val/") and name != "val/loss"]
@@ -215,7 +215,9 @@ def _curve(history: list[Mapping[str, float]]) -> str:
     ]
     # A card is read by people: the whole curve is on the run's page and in run.json.
     kept = rows if len(rows) <= 12 else [*rows[:6], "| … |" + " |" * len(shown), *rows[-5:]]
-    return "## Training\n\n" + "\n".join([*head, *kept]) + "\n"
+    more = f"; step by step it is on [the run's page]({url})" if url else ""
+    more = f"\nThe curve is in `metrics.jsonl`{more}.\n"
+    return "## Training\n\n" + "\n".join([*head, *kept]) + "\n" + more
 
 
 def _usage(origin: Origin, recipe: Recipe, config: Mapping[str, Any]) -> str:

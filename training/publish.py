@@ -111,12 +111,16 @@ def write_result(
 def describe(
     folder: Path, *, origin: Origin, recipe: Recipe, outcome: Outcome, base_dir: Path | None
 ) -> dict[str, Any]:
-    """Write recipe.yaml, run.json and the card beside a model; returns the manifest."""
+    """Write recipe.yaml, run.json, the curve and the card beside a model; returns the manifest."""
     from training.card import result_card  # with it the engine is loaded, which a worker does not need
 
     manifest = run_manifest(origin, recipe, outcome)
     (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
     (folder / "run.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    if outcome.history:
+        # One object an epoch, as every tool for curves reads it.
+        rows = "".join(json.dumps(dict(row)) + "\n" for row in outcome.history)
+        (folder / "metrics.jsonl").write_text(rows, encoding="utf-8")
     configs = (path for name in ("config.json", "adapter_config.json") if (path := folder / name).is_file())
     config: dict[str, Any] = next((json.loads(path.read_text(encoding="utf-8")) for path in configs), {})
     card = result_card(origin=origin, recipe=recipe, manifest=manifest, config=config, base_dir=base_dir)

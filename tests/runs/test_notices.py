@@ -130,10 +130,15 @@ def test_where_nothing_can_be_told_nothing_is_written_down(
 
 def test_an_end_that_is_rolled_back_is_not_told_of(posted: World) -> None:
     run = posted.claim(posted.submit()).run
-    with pytest.raises(RuntimeError), transaction.atomic():
+
+    @transaction.atomic
+    def break_off() -> None:
         reports.finish(run, outcome="error", message_id="data:empty", message="No rows.")
         assert RunNotice.objects.exists()
         raise RuntimeError("the database went away")
+
+    with pytest.raises(RuntimeError):
+        break_off()
     assert not RunNotice.objects.exists()
 
 

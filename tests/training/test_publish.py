@@ -109,13 +109,22 @@ def test_the_card_says_what_learned(folders: dict[str, Path], strategy: dict[str
 def test_the_folder_is_complete_and_nothing_else(folders: dict[str, Path]) -> None:
     folder = written(folders)
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    expected = {"model.safetensors", "config.json", "recipe.yaml", "run.json", "README.md"}
+    expected = {"model.safetensors", "config.json", "recipe.yaml", "run.json", "metrics.jsonl", "README.md"}
     assert names == expected | {".eval_results/pets.yaml"}
     assert "hf_secret" not in "".join(path.read_text() for path in folder.rglob("*.*") if path.is_file())
 
 
 def test_the_recipe_reads_back(folders: dict[str, Path]) -> None:
     assert parse_recipe((written(folders) / "recipe.yaml").read_text()) == make_recipe()
+
+
+def test_the_curve_is_a_file_of_its_own_and_the_card_says_where(folders: dict[str, Path]) -> None:
+    folder = written(folders)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    manifest = json.loads((folder / "run.json").read_text())
+    assert rows
+    assert rows == manifest["history"]
+    assert f"[the run's page]({manifest['url']})" in (folder / "README.md").read_text()
 
 
 def test_the_manifest_is_enough_to_finish_with(folders: dict[str, Path]) -> None:
