@@ -9,6 +9,7 @@ from django.conf import settings
 
 from accounts.actor import Actor
 from models_app.api.wire import wire_time
+from runs.diagnoses import diagnosis_json
 from runs.labels import labels_of
 from runs.models import Attempt, Run
 from runs.queue import place_json, place_of
@@ -60,6 +61,7 @@ def run_detail(actor: Actor, run: Run) -> dict[str, Any]:
         "place": place_json(place_of(run)),
         "checkpoint": checkpoint_json(run),
         "forecast": run.forecast or None,
+        "diagnosis": diagnosis_json(run),
         "attempts": [_attempt_json(attempt) for attempt in attempts],
         "timeline": [
             {"attempt": row.attempt, "activity": row.name, "at": wire_time(row.at)} for row in activities
