@@ -47,7 +47,7 @@ class Yard:
         extra = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
         self.jobs = self.spawn("jobs", ["-m", "celery", *words, *extra], self.hub.environment)
 
-    def start_worker(self, home: str = "worker") -> subprocess.Popen[bytes]:
+    def start_worker(self, home: str = "worker", **settings: str) -> subprocess.Popen[bytes]:
         """A training worker as on a machine of its own: no database, no Django settings."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUB_", "DJANGO_"))}
         environment |= {
@@ -57,6 +57,7 @@ class Yard:
             "HUB_WORKER_DIR": str(self.hub.data_dir / home),
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
+            **settings,
         }
         code = "from training.worker import main; raise SystemExit(main())"
         return self.spawn(home, ["-c", code], environment)
