@@ -9,7 +9,7 @@ from runs.flavors import memory_limit
 from runs.forecasts import Room
 from runs.models import Tier, Worker
 
-# A run may take nine tenths of its machine where no limit is set; see training/workplace.py.
+# A run may take nine tenths of its machine where no limit is set; see training/overseer.py.
 SHARE_OF_MACHINE = 0.9
 
 
