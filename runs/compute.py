@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from accounts.actor import Actor, Level
 from accounts.models import Namespace
 from models_app.access import NotThere
 from runs.ledger import PERIOD
-from runs.models import Attempt
+from runs.models import Attempt, Kind
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ def _may_see(actor: Actor, namespace: Namespace) -> bool:
 def people_of(namespace: Namespace, now: datetime) -> list[Person]:
     """Who used what within the period, most first."""
     rows = _period(namespace, now).order_by().values_list("run__created_by__username")
-    sums = rows.annotate(Count("run", distinct=True), Sum("charged_seconds"), Sum("seconds"))
+    runs = Count("run", distinct=True, filter=Q(run__kind=Kind.TRAIN))
+    sums = rows.annotate(runs=runs, charged=Sum("charged_seconds"), taken=Sum("seconds"))
     people = [Person(name, runs, charged, taken - charged) for name, runs, charged, taken in sums]
     return sorted(people, key=lambda one: (-one.seconds, one.username))
 

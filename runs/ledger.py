@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from runs.doctor import is_platform_fault
 from runs.models import Attempt, Kind, Run, Stage
+from runs.models.worker import heartbeat_patience
 
 PERIOD = timedelta(days=30)
 # How much of what was charged still counts against a namespace's turn: hours ago at most, and the part.
@@ -48,7 +49,9 @@ def close_attempt(run: Run, *, outcome: str, message_id: str = "", message: str 
     if run.stage != Stage.RUNNING or run.claimed_at is None:
         return
     now = timezone.now()
-    until = (run.heartbeat_at or now) if outcome == "lost" else now
+    heard = run.heartbeat_at or now
+    is_silent = outcome == "lost" or (outcome == "canceled" and heard < now - heartbeat_patience())
+    until = heard if is_silent else now
     seconds = max(0.0, (until - run.claimed_at).total_seconds())
     end = {
         "ended_at": now,

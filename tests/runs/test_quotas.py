@@ -102,6 +102,15 @@ def test_a_run_canceled_while_it_waits_has_no_entry(world: World) -> None:
     assert not Attempt.objects.exists()
 
 
+def test_of_a_canceled_run_the_silence_of_a_dead_worker_is_free(world: World) -> None:
+    run = claimed(world, 120)
+    Run.objects.update(cancel_requested_at=timezone.now())
+    assert lifecycle.requeue_stale(timezone.now()) == 1
+    run.refresh_from_db()
+    assert run.stage == Stage.CANCELED
+    assert entry(run).charged_seconds == pytest.approx(20, abs=2)
+
+
 def test_an_attempt_that_an_older_release_began_is_entered_at_its_end(world: World) -> None:
     run = claimed(world)
     Attempt.objects.all().delete()
@@ -187,6 +196,8 @@ def test_over_http_a_limit_is_429(world: World, settings: Any, alice: User) -> N
 
 def test_the_ledger_over_http_is_for_its_people(world: World, settings: Any, carol: User) -> None:
     settings.HUB_COMPUTE_MINUTES = 10
+    step = claimed(world, 30, kind=Kind.PREFLIGHT)
+    lifecycle.finish_run(step, stage=Stage.COMPLETED)
     run = claimed(world)
     lifecycle.finish_run(run, stage=Stage.CANCELED)
     path = "/api/namespaces/alice/compute"
@@ -198,8 +209,10 @@ def test_the_ledger_over_http_is_for_its_people(world: World, settings: Any, car
     assert told["usedSeconds"] == pytest.approx(60, abs=2)
     assert told["leftSeconds"] == pytest.approx(540, abs=2)
     (person,) = told["people"]
-    assert (person["user"], person["runs"], person["freeSeconds"]) == ("alice", 1, 0)
-    (attempt,) = told["attempts"]
+    assert (person["user"], person["runs"]) == ("alice", 1)
+    assert person["freeSeconds"] == pytest.approx(30, abs=2)
+    assert [one["kind"] for one in told["attempts"]] == ["train", "preflight"]
+    attempt = told["attempts"][0]
     assert (attempt["run"], attempt["outcome"], attempt["worker"]) == (str(run.uuid), "canceled", "local")
 
 
