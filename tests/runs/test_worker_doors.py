@@ -436,11 +436,12 @@ def test_checkpoints_that_are_none(doors: Doors) -> None:
         assert 400 <= answer.status_code < 500, (query, answer.content)
         assert answer.json()["error"]
         assert state() == before, query
-        assert kept_files() == []
+        assert kept_files(doors) == []
 
 
-def kept_files() -> list[Path]:
-    return [path for path in (settings.HUB_DATA_DIR / "checkpoints").rglob("*") if path.is_file()]
+def kept_files(doors: Doors) -> list[Path]:
+    folder = settings.HUB_DATA_DIR / "checkpoints" / str(doors.run.uuid)
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_a_checkpoint_sent_twice_is_kept_once(doors: Doors) -> None:
@@ -452,7 +453,7 @@ def test_a_checkpoint_sent_twice_is_kept_once(doors: Doors) -> None:
     assert (doors.run.checkpoint_step, doors.run.checkpoint_bytes) == (3, len(BYTES))
     fetched = doors.knock("fetch", "its own")
     assert b"".join(fetched.streaming_content) == BYTES
-    assert len(kept_files()) == 1
+    assert len(kept_files(doors)) == 1
 
 
 def test_an_older_attempts_checkpoint_does_not_replace_a_newer(doors: Doors) -> None:
