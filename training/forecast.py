@@ -149,7 +149,8 @@ class Forecast:
         learning = _reached(phase, phase["epochs"] or self.epochs)
         run = float(peaks["run"])
         if learning is not None:
-            run = _between(phase["stages"], learning, f"peak_{where}")
+            # What validation and saving needed beyond the steps comes on top of fewer stages too.
+            run += _between(phase["stages"], learning, f"peak_{where}") - peaks["steps"]
         with_checkpoint = peaks["checkpoint"] if self._checkpoints(phase) else 0
         return max(peaks["load"], run, with_checkpoint)
 

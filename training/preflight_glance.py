@@ -19,6 +19,8 @@ T = TypeVar("T")
 FEW = 24
 # Nearly all is all: what is whole needs no estimate.
 WHOLE = 0.8
+# One row in so many is of the beginning.
+HEAD_SHARE = 4
 DEEP = 6
 
 
@@ -106,7 +108,7 @@ class Glance:
         again, _ = _timed(lambda: work(_spread(rows, FEW, 1)))
         affordable = int(min(most, self.seconds * FEW / max(again, 1e-6)))
         count = max(FEW, most if affordable >= WHOLE * most else affordable)
-        seconds, found = _timed(lambda: work(_spread(rows, count)))
+        seconds, found = _timed(lambda: work(_looked_at(rows, count)))
         each = max(0.0, seconds - again) / (count - FEW) if count > FEW else again / FEW
         by_row = max(0.0, _bytes_of(found) - small) / (count - FEW) if count > FEW else small / FEW
         whole = first + each * (len(rows) - FEW)
@@ -152,6 +154,12 @@ class Glance:
         # From the second batch on until the last one began: whole batches, nothing else.
         pace = (checks[-1] - checks[1]) / (len(checks) - 2)
         return seconds + pace * len(checks) * (self.share - 1)
+
+
+def _looked_at(rows: list[int], count: int) -> list[int]:
+    """So many of the rows: the first ones of a run, by which a frozen body chooses its form, then others."""
+    head = count // HEAD_SHARE
+    return rows[:head] + _spread(rows[head:], count - head)
 
 
 def _spread(rows: list[int], count: int, after: int = 0) -> list[int]:

@@ -78,6 +78,9 @@ class Stride:
     def longest(self) -> int:
         return max(self.sizes, key=lambda unit: self.sizes[unit])
 
+    def _ranked(self) -> list[int]:
+        return sorted(self.sizes, key=lambda unit: self.sizes[unit])
+
     def take(self, unit: int, part: float = 1.0) -> float:
         """Take the steps of a unit, or of a part of its rows; seconds."""
         rows = self.rows_of(unit)
@@ -96,18 +99,20 @@ class Stride:
         return cost.of(self.steps_per_epoch, sum(self.sizes.values()) / looked * self.rows)
 
     def measure(self, seconds: float) -> Cost:
-        """What steps cost, from about so many seconds of them; the first ones count for nothing."""
+        """What steps cost, from about so many seconds of them; the first one counts for nothing.
+
+        The longest comes last, as it may in a run: by then smaller pieces lie where it would have fitted.
+        """
         learning.set_learning_mode(self.run.prepared.network)
         with self._threads():
-            first = self.take(self.longest)
-            if first > seconds:
-                return self._cost([(self.sizes[self.longest], first)])
-            self.take(self.longest)
-            return self._cost(self._points(seconds))
+            first = self.take(self._ranked()[len(self.sizes) // 2])
+            points = self._points(seconds) if first < seconds else []
+            last = self.sizes[self.longest], self.take(self.longest)
+            return self._cost([*points, last])
 
     def _points(self, seconds: float) -> list[tuple[float, float]]:
         """(numbers, seconds) of units from short to long, and of halves of them."""
-        ranked = sorted(self.sizes, key=lambda unit: self.sizes[unit])
+        ranked = self._ranked()
         turns = [ranked[int(place * (len(ranked) - 1))] for place in (0.5, 0.1, 0.9, 0.3, 0.7)]
         halves = self.step_rows >= 4 and self.run.stepper.micro.smallest * 2 <= self.step_rows
         found: list[tuple[float, float]] = []
