@@ -81,6 +81,8 @@ def submit_sweep(
     plan = planned(recipe, axes, mode=mode, samples=samples, problems=problems)
     if problems or frozen is None:
         raise RecipeError(problems)
+    # Before the transaction: on SQLite nobody else writes while it lasts.
+    recipes, _ = judge(frozen.recipe, plan.points)
     with _all_or_none() as made, transaction.atomic():
         sweep = Sweep.objects.create(
             namespace=place,
@@ -90,7 +92,7 @@ def submit_sweep(
             axes=plan.axes,
             **({"uuid": uuid} if uuid is not None else {}),
         )
-        _queue(actor, sweep, plan.points, wish, first=0, made=made)
+        _queue(actor, sweep, recipes, wish, first=0, made=made)
     return sweep
 
 
@@ -124,7 +126,8 @@ def extend_sweep(
         row.axes = plan.axes
         row.save(update_fields=["axes"])
         first = max((index for _, index in past if index is not None), default=-1) + 1
-        _queue(actor, row, plan.points, _wish_of(row), first=first, made=made)
+        recipes, _ = judge(recipe, plan.points)
+        _queue(actor, row, recipes, _wish_of(row), first=first, made=made)
     return row
 
 
@@ -183,10 +186,9 @@ def free_sweep_name(namespace: str, recipe: Recipe) -> str:
 
 
 def _queue(
-    actor: Actor, sweep: Sweep, points: Sequence[Point], wish: Wish, *, first: int, made: list[Run]
+    actor: Actor, sweep: Sweep, recipes: Sequence[Recipe], wish: Wish, *, first: int, made: list[Run]
 ) -> None:
-    """Submit the points as runs; raises RecipeError with the problems of all of them."""
-    recipes, _ = judge(parse_recipe(sweep.recipe), points)
+    """Submit the recipes as runs; raises RecipeError with the problems of all of them."""
     problems: dict[str, Problem] = {}
     for index, recipe in enumerate(recipes, first):
         try:
