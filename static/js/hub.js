@@ -61,13 +61,14 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 
 // Folded parts that were open stay open when the form around them is drawn again.
-let opened = [];
+const opened = new Set();
 document.addEventListener("htmx:beforeSwap", () => {
-  opened = [...document.querySelectorAll("details[id][open]")].map((details) => details.id);
+  for (const details of document.querySelectorAll("details[id][open]")) opened.add(details.id);
 });
 
 function settle() {
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  opened.clear();
   for (const log of document.querySelectorAll(".log")) {
     if (log.dataset.atEnd !== "false") log.scrollTop = log.scrollHeight;
   }

@@ -193,7 +193,7 @@ def test_the_form_follows_its_strategy_and_keeps_what_was_typed(browser: Browser
     assert page.get_by_label("Batch size").is_visible()
     page.get_by_label("Learning rate", exact=True).fill("-1")
     page.get_by_role("button", name="Start the run").click()
-    page.get_by_text("Learning rate must be above 0, got -1.").wait_for()
+    page.locator("#id_lr_error").get_by_text("Learning rate must be above 0, got -1.").wait_for()
     assert page.locator("#id_name").input_value() == "my-own-name"
     assert visitor.complaints == []
     visitor.context.close()
