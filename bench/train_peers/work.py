@@ -122,8 +122,8 @@ def test_images(job: Job, net: Any) -> float:
 def operations(forward: Callable[[], Any]) -> float:
     """Floating-point operations of `forward` and its gradient: torch's count of the products, three times.
 
-    The gradient's are twice the forward's (one product for the inputs, one for the weights); torch's own count
-    of them takes a depthwise convolution's for a full one's.
+    The gradient's are twice the forward's (one product for the inputs, one for the weights); torch's own
+    count of them takes a depthwise convolution's for a full one's.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -134,8 +134,8 @@ def operations(forward: Callable[[], Any]) -> float:
 
 
 def product_rate(dtype: str, size: int = 2048) -> float:
-    """Floating-point operations a second, all threads, of what this machine does fastest: the better of a large
-    matrix product and a 3 by 3 convolution of 256 channels; the median of seven each."""
+    """Floating-point operations a second, all threads, of what this machine does fastest: the better of a
+    large matrix product and a 3 by 3 convolution of 256 channels; the median of seven each."""
     import torch
     import torch.nn.functional as F
 

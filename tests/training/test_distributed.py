@@ -238,7 +238,9 @@ def test_a_mistake_is_told_once(places: Places, tmp_path: Path, arguments: list[
     assert "training/__main__.py" not in done.stderr
 
 
-def test_who_does_not_tell_ends_no_other(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_does_not_tell_ends_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """torchrun ends all at the first status that is not 0: the one that tells may not have spoken yet."""
     from training.__main__ import main
 
