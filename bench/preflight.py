@@ -102,6 +102,8 @@ def in_own_process(part: str, name: str, made: Path) -> Row:
 
 def one_case(name: str, made: Path) -> Row:
     load = round(os.getloadavg()[0], 2)
+    # Made here: neither part is to find libraries loaded that the other one has yet to load.
+    _places(CASES[name], made)
     try:
         before = in_own_process("foretold", name, made)
         after = in_own_process("done", name, made)
