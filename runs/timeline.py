@@ -19,7 +19,7 @@ KINDS = {
     "starting": "fetch",
     "fetching": "fetch",
     "reading the data": "prepare",
-    "computing features": "prepare",
+    "computing features": "features",
     "measuring": "train",
     "training": "train",
     "evaluating": "evaluate",

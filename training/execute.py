@@ -60,6 +60,7 @@ class Attempt:
         self.began = time.monotonic()
         self.stopped_at: float | None = None
         self.delivery: Delivery | None = None
+        self.fetched: dict[tuple[str, Pinned], str] = {}
 
     def carry_out(self) -> None:
         """Do the work and finish; every kind of end has its own line here. Never raises."""
@@ -168,12 +169,16 @@ class Attempt:
         return {"result_oid": self.claim.published_oid, "summary": publishing.summary_of(manifest)}
 
     def _fetch(self, pinned: Pinned, repo_type: str) -> str:
+        """The folder with its files; what is learned from and measured on may be one repo."""
+        if (repo_type, pinned) in self.fetched:
+            return self.fetched[repo_type, pinned]
         self.reporter.log(f"fetching {repo_type} {pinned.repo} at {pinned.oid[:8]}")
         cache = self.settings.home / "cache" / "hub"
         endpoint, token = self.settings.endpoint, self.hub.claim.token
         found: Path = interruptible(
             lambda: fetch(pinned, repo_type, endpoint=endpoint, token=token, cache_dir=cache), self._check
         )
+        self.fetched[repo_type, pinned] = str(found)
         return str(found)
 
     def _announce(self, activity: str) -> None:
