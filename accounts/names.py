@@ -12,11 +12,11 @@ _GRAMMAR = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _RESERVED_WORDS = """
 about accounts admin api assets auth avatars billing blog bucket buckets cas chat collections contact
 dashboard dataset datasets device docs download downloads enterprise explore favicon.ico feed healthz help
-home hooks inference jobs join kernel kernels leaderboard leaderboards legal lfs login logout media me metrics
-model models new notifications oauth organization organizations orgs papers posts pricing privacy profile
-queue raw recipes register resolve robots.txt root run runs search security sessions settings signin signup
-sitemap.xml space spaces static status storage support sweeps tasks terms token tokens trending upload uploads
-user users v1 v2 webhooks welcome well-known worker workers www
+home hooks inference jobs join kernel kernels leaderboard leaderboards legal lfs login logout media me
+metrics model models new notifications oauth organization organizations orgs papers posts preflights pricing
+privacy profile queue raw recipes register resolve robots.txt root run runs search security sessions
+settings signin signup sitemap.xml space spaces static status storage support sweeps tasks terms token
+tokens trending upload uploads user users v1 v2 webhooks welcome well-known worker workers www
 """
 RESERVED = frozenset(_RESERVED_WORDS.split())
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.site import site
 from tests.browser_at_hand import bundled_browser, system_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response
 
+# One for all modules: what is imported here is a fixture of every one.
+__all__ = ["site"]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.conftest import Visitor, visit
-from tests.browser.test_pages import Site, site
+from tests.browser.site import Site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.enable_socket]
-__all__ = ["site"]
 SOON = 3.0
 
 

@@ -8,14 +8,13 @@ import pytest
 from huggingface_hub import CommitOperationAdd
 
 from tests.browser.conftest import visit
-from tests.browser.test_pages import Site, site
+from tests.browser.site import Site
 from training.hubclient import HubApi
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.enable_socket]
-__all__ = ["site"]
 
 
 def recipe_of(site: Site) -> str:

@@ -78,7 +78,7 @@ def test_a_table_is_fine_tuned_from_the_form(browser: Browser, houses: LiveHub) 
     page.get_by_text("More settings").click()
     page.get_by_label("Learning rate", exact=True).fill("-1")
     page.get_by_role("button", name="Start the run").click()
-    page.get_by_text("Learning rate must be above 0, got -1.").wait_for()
+    page.locator("#id_lr_error", has_text="Learning rate must be above 0, got -1.").wait_for()
     assert page.get_by_label("Target column").input_value() == "price"
     page.get_by_label("Learning rate", exact=True).fill("0.002")
     page.locator("#id_name").fill("priced")
@@ -115,7 +115,7 @@ def test_a_recipe_is_edited_as_text(browser: Browser, houses: LiveHub) -> None:
     assert "target_column: price" in text
     page.get_by_label("Recipe").fill(text + "loss: {kind: hope}\n")
     page.get_by_role("button", name="Start the run").click()
-    page.get_by_text("loss.kind must be one of auto").wait_for()
+    page.get_by_role("listitem").filter(has_text="loss.kind must be one of auto").wait_for()
     page.get_by_label("Recipe").fill(text + "loss: {kind: huber}\n")
     page.locator("#id_name").fill("by-text")
     page.get_by_role("button", name="Start the run").click()

@@ -84,12 +84,10 @@ def test_canceled_in_the_middle(yard: Yard, worker: subprocess.Popen[bytes], tar
     assert yard.finish_events(run_id) == 1
 
 
-def test_a_lost_message_is_sent_again(yard: Yard, target: str) -> None:
+def test_a_lost_message_loses_no_run(yard: Yard, target: str) -> None:
     with yard.asleep():
         run_id = yard.submit(target)
-        lost = [path for path in yard.messages.iterdir() if run_id in path.read_text()]
-        assert lost
-        for path in lost:
+        for path in yard.messages.glob("*.train.cpu-basic.msg"):
             path.unlink()
     yard.wait_for_stage(run_id, "COMPLETED")
 

@@ -10,12 +10,14 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.live import LiveHub
+from tests.live import LiveHub, make_hub
 
 pytestmark = pytest.mark.wire
 WORKERS, EACH = 8, 12
@@ -57,7 +59,18 @@ def ask(hub: LiveHub, token: str) -> dict[str, Any] | None:
         return json.load(answer) if answer.status == 200 else None
 
 
-def test_each_run_is_one_workers_and_turns_go_round(hub: LiveHub) -> None:
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[LiveHub]:
+    """A hub in which nobody else's runs wait."""
+    made = make_hub(tmp_path / "hub")
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def test_each_run_is_one_workers_and_turns_go_round(alone: LiveHub) -> None:
+    hub = alone
     tokens = [f"tyw_atonceatonceatonceatonceatonce{number}" for number in range(WORKERS)]
     hub.manage("shell", "-c", f"EACH, TOKENS = {EACH}, {tokens}\n{QUEUE}")
     barrier = threading.Barrier(WORKERS)
