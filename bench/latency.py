@@ -23,7 +23,7 @@ from tests.chaos.stage import Stage, set_up, tear_down
 from training.hubclient import HubApi
 
 POLL_SECONDS = 0.05
-SHORT, LONG = 5, 2000
+SHORT, LONG = 5, 1000
 WHAT = {
     "first_step": "submission to first step",
     "canceled": "cancel to canceled",
