@@ -26,8 +26,8 @@ KINDS = {
     "saving": "publish",
     "publishing": "publish",
 }
-# Ends that the run itself brought about; after any other it went on elsewhere, or could not.
-ORDERLY = ("completed", "canceled", "error", "timeout")
+# Ends that no run brings about by itself.
+TAKEN = ("lost", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Hold:
-    """One worker's hold on the run; `outcome` is empty while it goes on."""
+    """One worker's hold on the run; `outcome` is empty while it goes on; `is_last`: the run ended with it."""
 
     number: int
     worker: str
@@ -51,11 +51,12 @@ class Hold:
     from_step: int
     parts: list[Part]
     message: str = ""
+    is_last: bool = False
 
     @property
     def is_broken(self) -> bool:
-        """It ended without an end of the run: the curve goes on in another attempt."""
-        return bool(self.outcome) and self.outcome not in ORDERLY
+        """It ended without an end of the run, or the run could not go on without its worker."""
+        return bool(self.outcome) and (self.outcome in TAKEN or not self.is_last)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def timeline_of(run: Run, now: datetime | None = None) -> Timeline:
         end = attempt.ended_at or limit
         going = attempt.ended_at is None and after is None and not run.has_ended
         parts = _parts(attempt, told[attempt.number], end, going)
-        holds.append(_hold(attempt, parts))
+        holds.append(_hold(attempt, parts, is_last=after is None and run.has_ended))
         segments += parts
         if limit > end:
             segments.append(_part("break" if holds[-1].is_broken else WAITING, end, limit))
@@ -136,9 +137,15 @@ def _only_attempt(run: Run) -> list[Attempt]:
     ]
 
 
-def _hold(attempt: Attempt, parts: list[Part]) -> Hold:
+def _hold(attempt: Attempt, parts: list[Part], *, is_last: bool) -> Hold:
     return Hold(
-        attempt.number, attempt.worker_name, attempt.outcome, attempt.from_step, parts, attempt.message
+        attempt.number,
+        attempt.worker_name,
+        attempt.outcome,
+        attempt.from_step,
+        parts,
+        attempt.message,
+        is_last,
     )
 
 

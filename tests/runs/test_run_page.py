@@ -199,11 +199,26 @@ def test_a_waiting_run_and_one_older_than_the_ledger_have_a_timeline(world: Worl
     assert [part.seconds for part in hold.parts] == [20]
 
 
-@pytest.mark.parametrize(("outcome", "broken"), [("timeout", False), ("error", False), ("interrupted", True)])
-def test_only_what_did_not_end_the_run_is_a_break(world: World, outcome: str, broken: bool) -> None:
+@pytest.mark.parametrize("outcome", ["timeout", "error", "canceled", "interrupted", "lost"])
+def test_an_attempt_that_others_followed_is_a_break(world: World, outcome: str) -> None:
+    """The platform's errors are tried again, and people resume what failed or was canceled."""
     run = held(world)
     Attempt.objects.filter(run=run, number=1).update(outcome=outcome)
-    assert timeline_of(run, at(100)).holds[0].is_broken is broken
+    assert timeline_of(run, at(100)).holds[0].is_broken
+
+
+@pytest.mark.parametrize(
+    ("stage", "outcome", "broken"),
+    [("ERROR", "error", False), ("CANCELED", "canceled", False), ("ERROR", "lost", True),
+     ("SCHEDULING", "error", True)],
+)  # fmt: skip
+def test_the_attempt_with_which_a_run_ended_is_none(
+    world: World, stage: str, outcome: str, broken: bool
+) -> None:
+    finished = None if stage == "SCHEDULING" else at(100)
+    run = held(world, stage=stage, finished_at=finished)
+    Attempt.objects.filter(run=run, number=2).update(outcome=outcome, ended_at=at(100))
+    assert timeline_of(run, at(120)).holds[1].is_broken is broken
 
 
 # --- time left
