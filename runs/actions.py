@@ -122,7 +122,7 @@ def retry(actor: Actor, *, run: Run) -> Run:
         recipe=parse_recipe(run.recipe),
         target=run.target_repo.repo_id,
         flavor=run.flavor,
-        timeout_seconds=run.timeout_seconds if _is_shorter(run.timeout_seconds) else None,
+        timeout_seconds=run.timeout_seconds if is_shorter(run.timeout_seconds) else None,
         labels=labels_of(run),
         ties=Ties(parent=run),
     )
@@ -149,7 +149,7 @@ def clone(actor: Actor, *, run: Run, to_own: bool = False) -> Run:
         target=f"{owner.name}/{free_stem(owner.name, stem)}",
         flavor=run.flavor,
         private=True if run.target_repo is not None and run.target_repo.private else None,
-        timeout_seconds=run.timeout_seconds if _is_shorter(run.timeout_seconds) else None,
+        timeout_seconds=run.timeout_seconds if is_shorter(run.timeout_seconds) else None,
         labels=labels_of(run),
         ties=Ties(parent=run),
     )
@@ -205,7 +205,7 @@ def _insert(
     return run
 
 
-def _is_shorter(seconds: int) -> bool:
+def is_shorter(seconds: int) -> bool:
     """Whether a run was given a time of its own, and may have it still."""
     return SHORTEST_TIMEOUT_SECONDS <= seconds < settings.HUB_RUN_TIMEOUT_SECONDS
 

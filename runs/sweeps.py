@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from accounts.actor import Actor, Level
@@ -247,8 +246,8 @@ def _wish_of(sweep: Sweep) -> Wish:
     if run is None:
         return NO_WISH
     private = run.target_repo.private if run.target_repo is not None else None
-    is_own = actions.SHORTEST_TIMEOUT_SECONDS <= run.timeout_seconds < settings.HUB_RUN_TIMEOUT_SECONDS
-    return Wish(run.flavor, private, run.timeout_seconds if is_own else None, labels_of(run))
+    seconds = run.timeout_seconds if actions.is_shorter(run.timeout_seconds) else None
+    return Wish(run.flavor, private, seconds, labels_of(run))
 
 
 def _name_problems(stem: str) -> Iterator[Problem]:
