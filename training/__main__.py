@@ -16,7 +16,7 @@ from pathlib import Path
 
 from training.errors import Canceled, EngineError, Interrupted, ToldElsewhere, UserError
 from training.forecast import told
-from training.launch import MODES, require_alone, together
+from training.launch import MODES, leave, require_alone, together
 from training.recipe import MAX_TEXT_BYTES, Recipe, RecipeError, dump_recipe, parse_recipe
 from training.reporting import ConsoleReporter, JsonlReporter, Reporter, SilentReporter, TeeReporter
 
@@ -269,4 +269,4 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

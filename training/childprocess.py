@@ -47,6 +47,8 @@ MAX_OUTPUT_LINES = 300
 MAX_OUTPUT_CHARS = 500
 TAIL_LINES = 20
 JOB_SECONDS = 120.0
+# How long the last words of a process are waited for where something that it started holds their pipe open.
+HEIR_SECONDS = 5.0
 
 
 class ChildProcess:
@@ -107,6 +109,17 @@ class ChildProcess:
         with suppress(queue.Empty):
             return self._events.get(timeout=seconds)
         return None
+
+    def last_words(self) -> dict[str, Any] | None:
+        """Of a process that is gone, the next event; None after the last one. On a busy machine what it said
+        may still be in the pipe."""
+        deadline = time.monotonic() + HEIR_SECONDS
+        while True:
+            # Asked first: what was put last is in the queue by then.
+            heard = not self._threads[0].is_alive() or time.monotonic() > deadline
+            event = self.next_event(0.0 if heard else 0.1)
+            if heard or event is not None:
+                return event
 
     def wait_ready(self, seconds: float) -> bool:
         """Whether it has loaded the engine and waits for a job; False when it ended or takes longer."""

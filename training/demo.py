@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from training.democommunity import write_community
 from training.demodata import package_file, write_mnist
 from training.demoweights import WEIGHTS_PACKAGE, WEIGHTS_PATH, WEIGHTS_SHA256, save_backbone
 from training.errors import TrainingError, UserError
@@ -84,6 +85,8 @@ def load_demo(endpoint: str, token: str, say: Callable[[str], None] = print) -> 
         f"{owner}/mnist-from-scratch": demo_recipe(base, data, "scratch"),
     }
     runs = {target: _find_or_submit(hub, target, recipe, say) for target, recipe in targets.items()}
+    names = {"base": base, "data": data, "run": runs[f"{owner}/mnist-mobilenetv2"]}
+    write_community(api, owner, names, quick_recipe(base, data), say)
     ended = [_wait(hub, target, run, say) for target, run in runs.items()]
     say(f"model        {endpoint}/{base}")
     say(f"dataset      {endpoint}/datasets/{data}")
@@ -104,6 +107,15 @@ def demo_recipe(base: str, data: str, init: str, *, epochs: int = 1) -> dict[str
         "optim": {"name": "adamw", "lr": 1e-3, "epochs": epochs, "batch_size": 32, "weight_decay": 0.01},
         "benchmark": {"repo": data, "task_id": "digits", "split": "test"},
         "seed": 0,
+    }
+
+
+def quick_recipe(base: str, data: str) -> dict[str, Any]:
+    """The recipe that the demo shares: only the head learns, from features that are computed once."""
+    return {
+        **demo_recipe(base, data, "pretrained"),
+        "strategy": {"kind": "head"},
+        "optim": {"name": "adamw", "lr": 1e-3, "epochs": 20, "batch_size": 64},
     }
 
 

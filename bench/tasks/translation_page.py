@@ -6,6 +6,7 @@ import statistics
 from typing import Any
 
 from bench import report
+from bench.tasks.parts import cell, cost, made_by, mean, seeds
 
 NUMBERS = ("chrf", "bleu", "token_f1", "exact_match")
 LABELS = {"chrf": "chrF", "bleu": "BLEU", "token_f1": "token F1", "exact_match": "exact match"}
@@ -19,33 +20,35 @@ def markdown(found: dict[str, Any]) -> str:
         "package: the small T5 (one million numbers) begins with random ones, or goes on from the emoji\n"
         "names. Short phrases: the numbers rank methods at this size, and say nothing about translation."
     ]
+    if "smollm2" in found:
+        parts.append(
+            "SmolLM2-135M-Instruct learns one epoch, its weights in bf16 there and when answering, from\n"
+            "pairs that the seed draws: " + _drawn(found["smollm2"]) + "."
+        )
     for name in TITLES:
         section = _section(name, found)
         parts += [section] if section else []
-    for name, item in found.items():
-        where = item["machine"]
-        parts.append(
-            f"Made by `python -m bench.tasks.translation --only {name}` on {where['when']}:\n"
-            f"{where['processor']}, one thread of {where['cores']} cores shared with other work, torch "
-            f"{where['torch']};\n{item['cpu_minutes']} minutes of processor time, {item['minutes']} on "
-            "the clock."
-        )
+    command = "python -m bench.tasks.translation --only"
+    parts += [made_by(f"{command} {name}", item) for name, item in found.items()]
     return "\n\n".join(parts) + "\n"
 
 
+def _drawn(found: dict[str, Any]) -> str:
+    counts = {name: found[name]["taught"]["max_train_rows"] for name in TITLES if name in found}
+    return ", ".join(f"{TITLES[name].split(',')[0]}: {count or 'all'}" for name, count in counts.items())
+
+
 def _section(name: str, found: dict[str, Any]) -> str:
-    """One data set: the nets and the plain methods, and on Django's texts the language model too."""
+    """One data set: the nets, the plain methods and the language model."""
     item = found.get("nets", {}).get(name, {})
-    methods, shown = dict(item.get("methods", {})), dict(item.get("shown", {}))
-    if name == "django" and "smollm2" in found:
-        methods |= found["smollm2"]["methods"]
-        shown |= found["smollm2"]["shown"]
     if not item:
         return ""
-    order = sorted(methods, key=lambda method: -_mean(methods[method], "chrf"))
-    rows = [[method, *(_cell(methods[method], number) for number in NUMBERS), _cost(methods[method])]
-            for method in order]  # fmt: skip
-    head = ["method", *(LABELS[number] for number in NUMBERS), "processor time"]
+    model = found.get("smollm2", {}).get(name, {})
+    methods, shown = ({**item[part], **model.get(part, {})} for part in ("methods", "shown"))
+    order = sorted(methods, key=lambda method: -mean(methods[method], "chrf"))
+    rows = [[method, *(cell(methods[method], number) for number in NUMBERS), seeds(methods[method]),
+             cost(methods[method])] for method in order]  # fmt: skip
+    head = ["method", *(LABELS[number] for number in NUMBERS), "seeds", "processor time"]
     about = f"{item['rows']['train']:,} pairs to learn from, {item['rows']['test']:,} to be tested on."
     chosen = [*[method for method in order if not _is_net(method)][:1], *filter(_is_net, order)]
     said = [
@@ -60,15 +63,15 @@ def verdict(methods: dict[str, list[dict[str, float]]]) -> str:
     """Who is ahead by each number, and the best net against the best plain method by chrF."""
     lines = []
     for number in NUMBERS:
-        best = max(methods, key=lambda method: _mean(methods[method], number))
+        best = max(methods, key=lambda method: mean(methods[method], number))
         lines.append(f"{LABELS[number]}: {best}")
     ours = [method for method in methods if _is_net(method)]
     plain = [method for method in methods if method not in ours]
     text = f"Best by {'; '.join(lines)}."
     if not ours or not plain:
         return text
-    net, other = (max(part, key=lambda method: _mean(methods[method], "chrf")) for part in (ours, plain))
-    gap = _mean(methods[net], "chrf") - _mean(methods[other], "chrf")
+    net, other = (max(part, key=lambda method: mean(methods[method], "chrf")) for part in (ours, plain))
+    gap = mean(methods[net], "chrf") - mean(methods[other], "chrf")
     who = "the net wins" if gap > 0 else "the plain method wins"
     text += f"\nThe best net ({net}) against the best plain method ({other}): {gap:+.1f} chrF; **{who}**."
     first, scratch = (methods.get(f"small T5{name}") for name in (", emoji names first", " from scratch"))
@@ -84,22 +87,6 @@ def verdict(methods: dict[str, list[dict[str, float]]]) -> str:
 
 def _is_net(method: str) -> bool:
     return method.startswith(("small T5", "SmolLM2"))
-
-
-def _mean(runs: list[dict[str, float]], number: str) -> float:
-    return statistics.mean(run[number] for run in runs)
-
-
-def _cell(runs: list[dict[str, float]], number: str) -> str:
-    scale, unit = (1.0, "") if number in ("chrf", "bleu") else (100.0, " %")
-    values = [scale * run[number] for run in runs]
-    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{spread}{unit}"
-
-
-def _cost(runs: list[dict[str, float]]) -> str:
-    seconds = [run["cpu_seconds"] for run in runs if "cpu_seconds" in run]
-    return f"{statistics.mean(seconds):.0f} s" if seconds else "–"
 
 
 def _line(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.tasks.translation_page import verdict
+from bench.tasks.translation_page import markdown, verdict
 from bench.tasks.translationbaselines import NOTHING, align, copied, looked_up, remembered
 
 SOURCES = ["the house", "the book", "a book", "red house"]
@@ -41,3 +41,21 @@ def test_the_page_says_who_wins_by_the_numbers() -> None:
     assert "-20.0 chrF; **the plain method wins**" in said
     assert "+5.0 chrF on average, ahead with 1 of 2 seeds" in said
     assert "+10.0 chrF; **the net wins**" in verdict({**methods, "SmolLM2, taught": [_run(60)]})
+
+
+def test_the_language_model_stands_in_every_table_it_was_measured_for() -> None:
+    machine = {"when": "now", "processor": "one", "cores": 2, "torch": "2"}
+    cost = {"machine": machine, "minutes": 1, "cpu_minutes": 1}
+    asked = {"asked": [["boat", "Boot"]], "rows": {"train": 3, "test": 1}}
+    own = {"methods": {"the source, copied": [_run(10)]}, "shown": {"the source, copied": ["boat"]}, **asked}
+    name = "SmolLM2-135M-Instruct, taught by LoRA"
+    model = {"methods": {name: [_run(20) | {"seed": 0}]}, "shown": {name: ["Boote"]}}
+    found = {"nets": {"emoji": own, "django": own, **cost}}
+    assert "SmolLM2" not in markdown(found)
+    taught = {
+        "emoji": {**model, "taught": {"max_train_rows": 5}},
+        "django": {**model, "taught": {"max_train_rows": None}},
+    }
+    said = markdown(found | {"smollm2": {**taught, **cost}})
+    assert said.count(f"| {name} | 20.0 |") == 2
+    assert "Names of emoji: 5, Texts of Django: all." in said

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.training.test_hubclient import CLAIM, FakeHub
-from training import overseer
+from training import childprocess, overseer
 from training.childprocess import ChildProcess
 from training.childwire import BadLine, Lines, decode
 from training.errors import Canceled, EngineError, Interrupted, UserError
@@ -192,6 +192,19 @@ def test_a_flood_of_words_is_cut(stage: Stage) -> None:
     said = [line for line in stage.lines() if line.startswith("line ")]
     assert 250 < len(said) <= 300
     assert "not shown" in stage.lines()[-1]
+
+
+def test_the_last_word_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the process is gone long before its pipe is read."""
+    plain = childprocess.decode
+
+    def slow(line: bytes) -> dict[str, Any]:
+        if b'"end"' in line:
+            time.sleep(1.5)
+        return plain(line)
+
+    monkeypatch.setattr(childprocess, "decode", slow)
+    assert stage.play("well")["outcome"] == "completed"
 
 
 @LINUX

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from tests.training.language.test_text_generation import recipe as talk_recipe
 from tests.training.language.world import write_base as write_llama
 from tests.training.language.world import write_chats
 from tests.training.test_finetune import run
-from tests.training.together import job, launch, started, torchrun
+from tests.training.together import ROOT, job, launch, started, torchrun
 from tests.training.world import Listener, recipe, write_base, write_images
 from training.checkpoint import load_checkpoint
 from training.errors import Interrupted
@@ -249,6 +251,24 @@ def test_who_does_not_tell_ends_no_other(
         monkeypatch.setenv("WORLD_SIZE", "2")
         assert main(["study", "recipe.yaml", "--out", "out"]) == status
         assert capsys.readouterr().err.startswith(told)
+
+
+LEAVING = """
+import atexit, os, sys
+from training.launch import leave
+os.environ.update(RANK="1", WORLD_SIZE=sys.argv[1])
+atexit.register(print, "farewell")
+print("told")
+leave(2)
+"""
+
+
+@pytest.mark.parametrize(("processes", "said"), [("2", "told\n"), ("1", "told\nfarewell\n")])
+def test_one_of_several_meets_no_interpreter_that_leaves(processes: str, said: str) -> None:
+    """A thread of gloo that does aborts the process now and then, after its work is done."""
+    command = [sys.executable, "-c", LEAVING, processes]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=200)
+    assert (done.returncode, done.stdout) == (2, said), done.stderr
 
 
 def test_a_process_that_dies_ends_the_run(places: Places, tmp_path: Path) -> None:

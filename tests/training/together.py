@@ -22,6 +22,7 @@ from training import stepping
 from training.distributed import joined, world
 from training.errors import Canceled, Interrupted, TrainingError
 from training.finetune import finetune
+from training.launch import leave
 from training.recipe import Recipe, dump_recipe, parse_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -127,3 +128,4 @@ def _trouble(item: dict[str, Any]) -> Iterator[None]:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), sys.argv[2])
+    leave(0)

@@ -1,4 +1,4 @@
-"""The committed recipes for translation run one after the other, on a few pairs and a tiny T5."""
+"""The committed recipes for translation and summaries, on a few pairs and a tiny T5."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ from training.reporting import SilentReporter
 from training.tasks import task_kind
 from training.weights import load_weights
 
+MAILS = [
+    ("I have a boat for hire at the mill. It holds four, and leaks a little.", "Boat for hire"),
+    ("The bread of Monday was burnt. I bake again today, come and get some.", "Bread again today"),
+    ("Who has seen my red hat? I lost it between the church and the bridge.", "Lost: a red hat"),
+    ("The bridge is closed until May. Take the road along the river, please.", "Bridge closed until May"),
+]
 RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "language"
 
 
@@ -55,3 +61,20 @@ def test_they_take_the_columns_of_their_data_sets(name: str) -> None:
     assert isinstance(data, PairData)
     assert (data.source_column, data.target_column) == ("en", "de")
     assert with_prefix(data, "a") == "a"
+
+
+def test_the_recipe_for_subject_lines_learns_them_and_its_model_writes_one(tmp_path: Path) -> None:
+    data, base = tmp_path / "data", write_base(tmp_path / "base", "t5")
+    for split in ("train", "validation", "test"):
+        write_chats(data, [{"text": text, "subject": subject} for text, subject in MAILS], split=split)
+    kind, found, silent = task_kind("summarization"), {}, SilentReporter()
+    for epochs in (1, 60):
+        recipe = shipped("mail-subjects", epochs)
+        assert recipe.task == kind.pipeline_tag
+        work = tmp_path / str(epochs)
+        result = finetune(recipe, base_dir=base, data_dir=data, work_dir=work, reporter=silent)
+        found[epochs] = kind.evaluate(result.model_dir, data, "test", recipe=recipe, reporter=silent)
+    assert found[60].metric == "rougeL"
+    assert found[60].n == len(MAILS)
+    assert found[60].as_dict()["perplexity"] < found[1].as_dict()["perplexity"] / 2
+    assert set(kind.predict(result.model_dir, MAILS[0][0])) == {"text"}
