@@ -9,7 +9,7 @@ PY = .venv/bin/python
 ROOMS = hub accounts models_app runs training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test postgres brokers chaos check fix types migrations bench clean
+.PHONY: help setup up demo test postgres brokers chaos check fix types migrations bench screenshots messages clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ migrations: setup ## write migrations for changed tables
 
 bench: setup ## the measurements behind docs/results.md and bench/results (see bench/README.md)
 	@set -e; for name in wire storage dedup pretraining head_only transfer; do echo "== $$name"; $(PY) -m bench.$$name; done
+
+screenshots: setup ## twelve pages in two themes and two languages, to docs/screenshots
+	@$(PY) -m tests.browser.screenshots $(ARGS)
+
+messages: setup ## bring the translations in locale/ up to what the site says
+	@$(PY) manage.py messages
 
 clean: ## remove what tools leave behind (never data/ or .venv/)
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .test-artifacts

@@ -12,6 +12,8 @@ from django.db import transaction
 
 from accounts import people
 from accounts.actor import Actor
+from accounts.lookalikes import plain_text
+from accounts.mail import ask_for_proof
 from accounts.models import AccessToken, Membership, Organization, Role, TokenRole, User
 from accounts.tokens import living_tokens, mint_token, revoke_token
 
@@ -23,7 +25,9 @@ def sign_up(actor: Actor, *, username: str, password: str, email: str = "", full
     if settings.HUB_REGISTRATION != "open" and not _is_staff(actor):
         raise PermissionDenied("Registration is closed on this hub: ask its operator for an account.")
     validate_password(password, User(username=username, email=email))
-    return people.make_user(name=username, password=password, email=email, fullname=fullname)
+    made = people.make_user(name=username, password=password, email=email, fullname=fullname)
+    ask_for_proof(made)
+    return made
 
 
 @transaction.atomic
@@ -51,8 +55,8 @@ def change_organization(
 ) -> None:
     """Change what others see of it and how its repos start; repos made earlier stay as they are."""
     _require_admin(actor, organization)
-    organization.fullname, organization.website = fullname, website
-    organization.details, organization.private_by_default = details, private_by_default
+    organization.fullname, organization.website = plain_text(fullname), website
+    organization.details, organization.private_by_default = plain_text(details), private_by_default
     organization.full_clean()
     organization.save()
 
@@ -81,12 +85,15 @@ def remove_member(actor: Actor, *, organization: Organization, user: User) -> No
 def change_profile(actor: Actor, *, fullname: str, bio: str, email: str, run_mail: str | None = None) -> User:
     """Change what others see of the actor, the address the hub writes to, and about which runs."""
     user = actor.at_browser()
-    if email != user.email:
+    is_new = email != user.email
+    if is_new:
         user.email_verified = False
-    user.fullname, user.bio, user.email = fullname, bio, email
+    user.fullname, user.bio, user.email = plain_text(fullname), plain_text(bio), email
     user.run_mail = run_mail or user.run_mail
     user.full_clean(exclude=["password"])
     user.save(update_fields=["fullname", "bio", "email", "email_verified", "run_mail"])
+    if is_new:
+        ask_for_proof(user)
     return user
 
 

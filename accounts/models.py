@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+
+from accounts.lookalikes import skeleton
 
 models.CharField.register_lookup(Lower)
 
@@ -23,6 +25,14 @@ class RunMail(models.TextChoices):
     NONE = "none"
 
 
+class Digest(models.TextChoices):
+    """How often what was not mailed at once is mailed together."""
+
+    NEVER = "never"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
 class User(AbstractUser):
     """A person (or a service account). The username is also the name of the person's namespace."""
 
@@ -31,6 +41,19 @@ class User(AbstractUser):
     email_verified = models.BooleanField(default=False)
     is_suspended = models.BooleanField(default=False)
     run_mail = models.CharField(max_length=8, choices=RunMail.choices, default=RunMail.NOTABLE)
+    digest = models.CharField(max_length=8, choices=Digest.choices, default=Digest.WEEKLY)
+    # Whether what is told in the inbox may go by mail at all: one press in any such mail ends it.
+    note_mail = models.BooleanField(default=True)
+    digest_sent_at = models.DateTimeField(null=True, blank=True)
+    # Empty: what the browser prefers.
+    language = models.CharField(max_length=10, blank=True)
+    theme = models.CharField(
+        max_length=8, blank=True, choices=[("light", "light"), ("dark", "dark"), ("contrast", "contrast")]
+    )
+    # Memory of the machine that models are to fit, in GiB; empty: not said.
+    machine_gb = models.PositiveSmallIntegerField(null=True, blank=True)
+    # What has been closed for good: steps of the tour, hints.
+    dismissed = models.JSONField(default=list, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -77,6 +100,8 @@ class Namespace(models.Model):
     )
     used_bytes = models.BigIntegerField(default=0)
     quota_bytes = models.BigIntegerField(null=True, blank=True)
+    # The name with lookalikes folded into one (accounts/lookalikes.py).
+    skeleton = models.CharField(max_length=96, blank=True, db_index=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = NamespaceQuerySet.as_manager()
@@ -93,6 +118,11 @@ class Namespace(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the skeleton beside the name, whoever writes it."""
+        self.skeleton = skeleton(self.name)
+        super().save(*args, **kwargs)
 
     @property
     def is_organization(self) -> bool:

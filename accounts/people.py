@@ -4,16 +4,44 @@ from __future__ import annotations
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
+from accounts.lookalikes import plain_text, skeleton
 from accounts.models import Membership, Namespace, Organization, Role, User
-from accounts.names import validate_namespace_name
+from accounts.names import RESERVED, validate_namespace_name
+
+_RESERVED_LOOKS = {skeleton(word): word for word in RESERVED}
 
 
 class NameTaken(ValidationError):
     """A user or an organization has the name already, in whatever case."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"The name {name!r} is taken.", code="taken")
+        super().__init__(_("The name %(name)s is taken."), code="taken", params={"name": repr(name)})
+
+
+class NameTooAlike(ValidationError):
+    """The name cannot be told from one that is here, or from a word of the hub's own, at a glance."""
+
+    def __init__(self, name: str, other: str) -> None:
+        super().__init__(
+            _("The name %(name)s looks too much like %(other)s, which is taken."),
+            code="taken",
+            params={"name": repr(name), "other": repr(other)},
+        )
+
+
+def check_new_name(name: str) -> None:
+    """ValidationError unless a new user or organization may be called so; who is here keeps theirs."""
+    validate_namespace_name(name)
+    if Namespace.objects.named(name).exists():
+        raise NameTaken(name)
+    look = skeleton(name)
+    other = Namespace.objects.filter(skeleton=look).values_list("name", flat=True).first()
+    if other is None:
+        other = _RESERVED_LOOKS.get(look)
+    if other is not None:
+        raise NameTooAlike(name, other)
 
 
 def make_user(
@@ -23,9 +51,9 @@ def make_user(
 
     Raises ValidationError (malformed or reserved name) or NameTaken; nothing is made then.
     """
-    validate_namespace_name(name)
+    check_new_name(name)
     email = User.objects.normalize_email(email)
-    user = User(username=name, email=email, fullname=fullname, is_staff=staff, is_superuser=staff)
+    user = User(username=name, email=email, fullname=plain_text(fullname), is_staff=staff, is_superuser=staff)
     user.set_password(password)  # outside the transaction: it takes long on purpose, and writers would wait
     try:
         with transaction.atomic():
@@ -38,10 +66,12 @@ def make_user(
 
 def make_organization(*, name: str, fullname: str = "", private_by_default: bool = False) -> Organization:
     """An organization with its namespace and no members yet. Raises like `make_user`."""
-    validate_namespace_name(name)
+    check_new_name(name)
     try:
         with transaction.atomic():
-            made = Organization.objects.create(fullname=fullname, private_by_default=private_by_default)
+            made = Organization.objects.create(
+                fullname=plain_text(fullname), private_by_default=private_by_default
+            )
             Namespace.objects.create(name=name, organization=made)
     except IntegrityError as error:
         raise NameTaken(name) from error
@@ -52,7 +82,7 @@ def put_member(organization: Organization, user: User, role: str) -> Membership:
     """Make the user a member with this role, or change the role; ValidationError on an unknown role."""
     if role not in Role.values:
         raise ValidationError(f"A role is one of {', '.join(Role.values)}, not {role!r}.", code="role")
-    membership, _ = Membership.objects.update_or_create(
+    membership, _made = Membership.objects.update_or_create(
         organization=organization, user=user, defaults={"role": role}
     )
     return membership

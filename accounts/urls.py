@@ -5,16 +5,30 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from accounts import device_views, mail_views, organizations, token_views, views
+from accounts import (
+    device_views,
+    languages,
+    mail_views,
+    organizations,
+    preferences,
+    themes,
+    token_views,
+    views,
+)
 
 urlpatterns = [
     path("login", views.log_in, name="login"),
     path("join", views.sign_up, name="signup"),
     path("logout", views.log_out, name="logout"),
+    path("language", languages.set_language, name="language"),
+    path("theme", themes.set_theme, name="theme"),
     path("device", device_views.device, name="device"),
     path("settings", RedirectView.as_view(pattern_name="settings")),
     path("settings/profile", views.profile_settings, name="settings"),
+    path("settings/preferences", preferences.preferences, name="preferences"),
     path("settings/mail/stop/<str:signed>", mail_views.stop, name="mail-stop"),
+    path("settings/mail/verify", mail_views.send_again, name="mail-verify-again"),
+    path("settings/mail/verify/<str:signed>", mail_views.verify, name="mail-verify"),
     path("settings/password", views.password, name="password"),
     path("settings/tokens", token_views.tokens, name="tokens"),
     path("settings/tokens/<int:pk>/revoke", token_views.revoke, name="token-revoke"),

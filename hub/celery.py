@@ -45,11 +45,16 @@ def make_app() -> Celery:
             },
             "webhooks-trim": {"task": "models_app.tasks.trim_webhooks", "schedule": 3600.0},
             "garbage": {"task": "models_app.tasks.collect_garbage", "schedule": 3600.0},
+            "notify": {"task": "models_app.tasks.notify", "schedule": float(settings.HUB_REAPER_SECONDS)},
+            "notes-mail": {"task": "models_app.tasks.send_notes", "schedule": 60.0},
+            "saved-searches": {"task": "models_app.tasks.check_saved", "schedule": 300.0},
+            "badges": {"task": "runs.tasks.rebuild_badges", "schedule": 900.0},
+            "digests": {"task": "models_app.tasks.send_digests", "schedule": 3600.0},
             "catch-up": {"task": "models_app.tasks.catch_up", "schedule": 60.0},
             "tidy-git": {"task": "models_app.tasks.tidy_git", "schedule": 3600.0},
         },
     )
-    made.autodiscover_tasks(["runs", "models_app"])
+    made.autodiscover_tasks(["runs", "models_app", "accounts"])
     made.set_default()
     return made
 

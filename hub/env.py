@@ -178,7 +178,8 @@ def env_database(name: str, default: dict[str, object], connections: int = 20) -
         "PORT": str(parts.port or ""),
         # One empty question for each connection taken: the server may have been started anew meanwhile.
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**words, "pool": _pool(connections)},
+        # Pages ask many small questions: compiling the larger ones takes longer than answering them.
+        "OPTIONS": {"options": "-c jit=off", **words, "pool": _pool(connections)},
     }
 
 

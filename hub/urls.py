@@ -16,10 +16,15 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+handler400 = "accounts.errors.bad_request"
+handler404 = "accounts.errors.not_found"
+handler500 = "accounts.errors.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
     path("", include("hub.openapi.served")),
+    path("", include("hub.openapi.reference_views")),
     path("", include("runs.api_urls")),
     path("", include("models_app.api.urls")),
     path("", include("accounts.urls")),

@@ -11,7 +11,7 @@ from django.conf import settings
 from accounts.actor import Actor, Level
 from accounts.models import Namespace, TokenRole, User
 from accounts.prepared import Prepared
-from models_app.models import AccessRequest, AccessStatus, Repo
+from models_app.models import AccessRequest, AccessStatus, Repo, RepoType
 
 _BY_ID = Prepared(
     lambda repo_type, namespace, name: (
@@ -80,7 +80,7 @@ def check_repo(actor: Actor, repo: Repo, need: Level = Level.READ, *, content: b
     level = Level.READ if need == Level.READ and not repo.private else effective_level(actor, repo)
     if level < Level.READ:
         raise RepoNotFound("Repository not found")
-    if repo.disabled_at is not None and not _is_moderator(actor):
+    if repo.disabled_at is not None and not is_moderator(actor):
         raise RepoDisabled("Access to this resource is disabled.")
     if content and need == Level.READ and not may_read_content(actor, repo):
         raise RepoGated(_gate_message(actor, repo), repo)
@@ -92,7 +92,11 @@ def check_repo(actor: Actor, repo: Repo, need: Level = Level.READ, *, content: b
 def effective_level(actor: Actor, repo: Repo) -> Level:
     """What the actor may do with the repo, whatever its gate says and whether it is in service."""
     ceiling = actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace)
-    return level_within(actor, repo.namespace, ceiling, private=repo.private)
+    level = level_within(actor, repo.namespace, ceiling, private=repo.private)
+    # The forum belongs to the hub: its staff pin, lock and hide there.
+    if repo.repo_type == RepoType.FORUM and is_moderator(actor):
+        return max(level, Level.WRITE)
+    return level
 
 
 def level_within(actor: Actor, namespace: Namespace, ceiling: Level, *, private: bool) -> Level:
@@ -107,7 +111,7 @@ def may_read_content(actor: Actor, repo: Repo) -> bool:
 
     Members of the namespace, and people whose request was accepted, with a credential that reaches the repo.
     """
-    if repo.gated == "false" or _is_moderator(actor):
+    if repo.gated == "false" or is_moderator(actor):
         return True
     if actor.user is None or actor.repo_ceiling(repo.repo_type, repo.repo_id, repo.namespace) < Level.READ:
         return False
@@ -178,7 +182,7 @@ def access_namespace(
     return namespace
 
 
-def _is_moderator(actor: Actor) -> bool:
+def is_moderator(actor: Actor) -> bool:
     """Staff in a browser session; a token never carries a moderator's powers."""
     return actor.user is not None and actor.user.is_staff and actor.token is None
 

@@ -16,7 +16,7 @@ from models_app.models.social import CollectionItemQuerySet, CollectionQuerySet
 
 SHOWN_IN_LISTS = 4
 # The plural that URLs say, and `item=models/…` filters: {plural: repo type}.
-PLURALS = {f"{repo_type.value}s": repo_type.value for repo_type in RepoType}
+PLURALS = {f"{repo_type.value}s": repo_type.value for repo_type in RepoType if repo_type != RepoType.FORUM}
 
 
 def access_collection(actor: Actor, namespace: str, slug: str, need: Level = Level.READ) -> Collection:

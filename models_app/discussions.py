@@ -20,12 +20,14 @@ from models_app.access import (
     too_little,
 )
 from models_app.files import git_store
-from models_app.models import Discussion, DiscussionStatus, Repo
+from models_app.models import Discussion, DiscussionEvent, DiscussionStatus, Repo
 from models_app.storage.errors import RevisionNotFound
 from models_app.storage.gitdiff import Diff, diff
 from models_app.storage.gitmerge import conflicts_of, merge_base
 from models_app.storage.gitstore import GitStore, Ref
 
+# How many events of a thread its page shows at once.
+EVENTS_A_PAGE = 60
 KINDS = ("all", "discussion", "pull_request")
 STATUSES = ("all", "open", "closed")
 _OPEN = (DiscussionStatus.OPEN, DiscussionStatus.DRAFT)
@@ -136,6 +138,14 @@ def threads_of(
     if author:
         rows = rows.filter(author__username__iexact=author) if "\0" not in author else rows.none()
     return rows
+
+
+def event_path(event: DiscussionEvent) -> str:
+    """Where an event can be seen; in a thread of several pages, on the one that it stands on."""
+    thread = event.discussion
+    is_long = thread.events.count() > EVENTS_A_PAGE
+    page = f"?at={event.uuid.hex}" if is_long else ""
+    return f"{thread.get_absolute_url()}{page}#event-{event.uuid.hex}"
 
 
 def open_count(repo: Repo) -> int:

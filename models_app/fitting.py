@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q
+
 from models_app.content.model_config import loader_of
 from models_app.model_configs import config_of
 from models_app.models import Repo, RepoCard
@@ -52,6 +54,13 @@ def tasks_for(repo: Repo, card: RepoCard | None) -> list[str]:
     if not found and tag in ("", "other"):
         found = _by_config(config_of(repo))
     return sorted((task for task in found if task in TASK_DATA), key=lambda task: task != tag)
+
+
+def may_be_tuned() -> Q:
+    """Repos whose card says some task; those that only a `config.json` tells of are not among them."""
+    words = Q(tag_rows__kind="tag", tag_rows__value__in=list(_BY_WORD))
+    library = Q(card__library_name__in=list(_BY_LIBRARY))
+    return Q(card__pipeline_tag__in=list(_BY_TAG)) | words | library
 
 
 def _by_words(repo: Repo) -> tuple[str, ...]:

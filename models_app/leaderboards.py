@@ -51,7 +51,7 @@ def leaderboard(benchmark: Benchmark, task_id: str, actor: Actor, *, roots_only:
     higher = bool(task.get("higher_is_better", True))
     results = (
         EvalResult.objects.filter(
-            benchmark=benchmark, task_id=task_id, repo__in=Repo.objects.visible_to(actor)
+            Repo.objects.visible_to(actor).behind("repo"), benchmark=benchmark, task_id=task_id
         )
         .select_related("repo__namespace__organization", "repo__namespace__user")
         .order_by("date", "pk")
@@ -65,6 +65,35 @@ def leaderboard(benchmark: Benchmark, task_id: str, actor: Actor, *, roots_only:
             best[result.repo_id] = result
     ranked = rank(best.values(), value=lambda result: result.value, higher_is_better=higher)
     return [Row(place, result) for place, result in ranked]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model stands, and with which value."""
+
+    rank: int
+    value: float
+    verified: bool
+
+
+def standing(benchmark: Benchmark, task_id: str) -> dict[int, Place]:
+    """The places of all public models on a task by the keys of their repos; one query of plain values."""
+    task = task_of(benchmark, task_id)
+    if task is None:
+        return {}
+    higher = bool(task.get("higher_is_better", True))
+    rows = EvalResult.objects.filter(benchmark=benchmark, task_id=task_id)
+    rows = rows.filter(repo__private=False, repo__disabled_at=None).order_by("date", "pk")
+    best: dict[int, tuple[int, float, bool]] = {}
+    for key, value, verified in rows.values_list("repo_id", "value", "verified"):
+        held = best.get(key)
+        if held is None or (verified, value if higher else -value) > (
+            held[2],
+            held[1] if higher else -held[1],
+        ):
+            best[key] = (key, value, verified)
+    ranked = rank(best.values(), value=lambda row: row[1], higher_is_better=higher)
+    return {key: Place(place, value, verified) for place, (key, value, verified) in ranked}
 
 
 def _strength(result: EvalResult, higher_is_better: bool) -> tuple[bool, float]:

@@ -8,7 +8,7 @@ from accounts.actor import Actor
 from models_app.access import Refusal, check_repo
 from models_app.models import Repo, RepoRedirect
 
-_PREFIXES = ("datasets", "spaces", "kernels", "leaderboards")
+_PREFIXES = ("datasets", "spaces", "kernels", "recipes", "tutorials", "leaderboards")
 
 
 def moved_repo(actor: Actor, repo_type: str, repo_id: str) -> Repo | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from accounts.actor import Actor
 from accounts.models import Namespace, User
-from models_app.models import AccessRequest, Discussion, Follow, Like, Repo
+from models_app.models import AccessRequest, Discussion, Follow, Like, Repo, RepoFollow
 
 
 def likes_repo(actor: Actor, repo: Repo) -> bool:
@@ -16,12 +16,12 @@ def likes_repo(actor: Actor, repo: Repo) -> bool:
 
 def likes_of(user: User, actor: Actor) -> QuerySet[Like]:
     """What somebody likes, as far as the actor may know of it."""
-    return Like.objects.filter(user=user, repo__in=Repo.objects.visible_to(actor))
+    return Like.objects.filter(Repo.objects.visible_to(actor).behind("repo"), user=user)
 
 
 def discussions_of(user: User, actor: Actor) -> QuerySet[Discussion]:
     """What somebody began to discuss, as far as the actor may know of it."""
-    return Discussion.objects.filter(author=user, repo__in=Repo.objects.visible_to(actor))
+    return Discussion.objects.filter(Repo.objects.visible_to(actor).behind("repo"), author=user)
 
 
 def is_following(actor: Actor, namespace: Namespace) -> bool:
@@ -44,3 +44,11 @@ def request_at_gate(actor: Actor, repo: Repo) -> AccessRequest | None:
     if actor.user is None:
         return None
     return AccessRequest.objects.filter(repo=repo, user=actor.user).first()
+
+
+def repo_follow(actor: Actor, repo: Repo, what: str) -> tuple[bool, int]:
+    """Whether the actor follows the repo (or its board), and how many people do; one query."""
+    me = actor.user.pk if actor.user is not None else None
+    rows = RepoFollow.objects.filter(repo=repo, what=what)
+    found = rows.aggregate(all=Count("pk"), mine=Count("pk", filter=Q(user=me)))
+    return me is not None and bool(found["mine"]), int(found["all"])

@@ -16,11 +16,15 @@ from models_app.actions.catching_up import catch_up
 from models_app.actions.deliveries import deliver_due, trim_deliveries
 from models_app.actions.downloads import count_downloads
 from models_app.actions.multipart import sweep_parts
+from models_app.actions.note_mail import forget_old_notes, send_at_once, send_due_digests
+from models_app.actions.notify import notify_due
+from models_app.actions.saved import check_saved
 from models_app.actions.tidying import cluttered, sweep_pushes
 from models_app.actions.trending import refresh_trending
 
 DELIVERY_SECONDS = 20.0
 COLLECTION_SECONDS = 20 * 3600
+NOTIFY_SECONDS = 20.0
 
 
 @shared_task(name="models_app.tasks.refresh_trending", ignore_result=True)
@@ -90,3 +94,31 @@ _tidyings: list[subprocess.Popen[bytes]] = []
 def catch_up_with_git(**_unknown: object) -> int:
     """Every minute, by beat: there is something to do only after a process was killed."""
     return catch_up()
+
+
+@shared_task(name="models_app.tasks.notify", ignore_result=True)
+def notify(**_unknown: object) -> int:
+    """After events that people hear of, and by beat; safe to run twice at once. How many events."""
+    until, count = time.monotonic() + NOTIFY_SECONDS, 0
+    while (done := notify_due()) and time.monotonic() < until:
+        count += done
+    return count
+
+
+@shared_task(name="models_app.tasks.send_notes", ignore_result=True)
+def send_notes(**_unknown: object) -> int:
+    """Every minute, by beat: what people want by mail at once."""
+    return send_at_once(timezone.now())
+
+
+@shared_task(name="models_app.tasks.check_saved", ignore_result=True)
+def check_saved_searches(**_unknown: object) -> int:
+    """Every few minutes, by beat: each saved search with an alert is looked at once an hour."""
+    return check_saved(timezone.now())
+
+
+@shared_task(name="models_app.tasks.send_digests", ignore_result=True)
+def send_digests(**_unknown: object) -> int:
+    """Hourly, by beat: the digests that are due; and what was read long ago is forgotten."""
+    forget_old_notes(timezone.now())
+    return send_due_digests(timezone.now())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
+from models_app import portal_urls
+from models_app.portal_urls import files as portal_files
+from models_app.portal_urls import talk
 from models_app.views import (
     buckets,
     collections,
-    discussions,
+    file_page,
     files,
     gating,
     history,
@@ -25,9 +28,10 @@ from models_app.views import (
 _NAME = r"(?P<namespace>[\w.-]+)/(?P<name>[\w.-]+)"
 _REPO_PAGES = {
     "tree": (files.folder, "repo-files"),
-    "blob": (files.file, "repo-file"),
+    "blob": (file_page.file, "repo-file"),
     "commits": (history.commits, "repo-commits"),
     "commit": (history.commit, "repo-commit"),
+    **portal_files.REPO_PAGES,
 }
 
 
@@ -42,9 +46,7 @@ def _repo_routes(repo_type: str, prefix: str) -> list[URLPattern]:
         *routes,
         re_path(rf"^{prefix}{_NAME}/tree/?$", files.folder, extra),
         re_path(rf"^{prefix}{_NAME}/commits/?$", history.commits, extra),
-        re_path(rf"^{prefix}{_NAME}/discussions$", discussions.thread_list, extra, name="discussions"),
-        re_path(rf"^{prefix}{_NAME}/discussions/new$", discussions.new_thread, extra),
-        re_path(rf"^{prefix}{_NAME}/discussions/(?P<num>[0-9]{{1,9}})$", discussions.thread, extra),
+        *talk.thread_routes(rf"{prefix}{_NAME}", extra),
         re_path(rf"^{prefix}{_NAME}/settings$", repo_settings.repo_settings, extra, name="repo-settings"),
         re_path(rf"^{prefix}{_NAME}/settings/access$", gating.access_settings, extra, name="repo-access"),
         re_path(rf"^{prefix}{_NAME}/like$", people.like, extra, name="repo-like"),
@@ -53,6 +55,7 @@ def _repo_routes(repo_type: str, prefix: str) -> list[URLPattern]:
 
 urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
+    *portal_urls.urlpatterns,
     path("models", lists.models, name="models"),
     path("datasets", lists.datasets, name="datasets"),
     path("spaces", lists.spaces, name="spaces"),
@@ -72,6 +75,8 @@ urlpatterns: list[URLPattern] = [
     re_path(rf"^spaces/{_NAME}$", repo.stored, {"repo_type": "space"}, name="space"),
     *_repo_routes("kernel", "kernels/"),
     re_path(rf"^kernels/{_NAME}$", repo.stored, {"repo_type": "kernel"}, name="kernel"),
+    *_repo_routes("recipe", "recipes/"),
+    *_repo_routes("tutorial", "tutorials/"),
     *_repo_routes("model", ""),
     re_path(rf"^{_NAME}$", repo.model, name="model"),
     re_path(r"^(?P<namespace>[\w.-]+)$", profiles.profile, name="profile"),

@@ -18,6 +18,7 @@ from models_app.actions.events import record_event
 from models_app.actions.locking import check_credential, lock_repo
 from models_app.actions.refusals import InvalidInput, RepoExists
 from models_app.actions.repos import create_repo
+from models_app.content.recipes import fingerprint
 from models_app.files import git_store
 from models_app.models import EventTag, Repo
 from runs import dispatch
@@ -189,6 +190,7 @@ def _insert(
         flavor=flavor,
         activity="waiting for a worker",
         recipe=frozen.recipe.as_dict(),
+        recipe_fingerprint=fingerprint(frozen.recipe),
         base_repo=frozen.base,
         base_oid=frozen.base_oid,
         dataset_repo=frozen.dataset,

@@ -13,6 +13,7 @@ from accounts.actor import Actor, Level
 from models_app.access import Refusal
 from models_app.api.wire import HubAPIView, error_response
 from runs import actions, payloads, quotas, reviving, run_lists, wishes
+from runs import recipe_wishes as shared_wishes
 from runs.access import RunNotFound, access_run
 from runs.choices import free_stem
 from runs.flavors import DEFAULT_FLAVOR
@@ -23,7 +24,10 @@ from runs.run_json import run_detail, run_json
 from runs.ties import Ties
 from training.recipe import Recipe, RecipeError
 
-FIELDS = ("recipe", "target", "flavor", "private", "timeoutSeconds", "labels", "parent", "id")
+FIELDS = (
+    "recipe", "recipe_repo", "base", "dataset", "target", "flavor", "private", "timeoutSeconds", "labels",
+    "parent", "id",
+)  # fmt: skip
 
 
 class IdTaken(Refusal):
@@ -59,7 +63,8 @@ class RunAPIView(HubAPIView):
 class RunsView(RunAPIView):
     """`GET /api/runs`: runs newest first, narrowed by the query, in pages; `POST /api/runs`: submit one.
 
-    The same `id` sent twice makes one run: the second answer is 200 with the first one's.
+    The same `id` sent twice makes one run: the second answer is 200 with the first one's. `recipe_repo` names
+    a shared recipe: the one that `recipe` follows, or in its place, for other `base` and `dataset`.
     """
 
     def get(self, request: HttpRequest) -> Response:
@@ -109,7 +114,7 @@ def known_run(actor: Actor, uuid: uuids.UUID | None) -> Run | None:
 
 
 def _submitted(actor: Actor, body: dict[str, Any], uuid: uuids.UUID | None) -> Run:
-    recipe = wishes.recipe_in(body)
+    recipe, shared, oid = shared_wishes.recipe_in(actor, body)
     parent = wishes.uuid_in(body, "parent")
     return actions.submit(
         actor,
@@ -119,7 +124,12 @@ def _submitted(actor: Actor, body: dict[str, Any], uuid: uuids.UUID | None) -> R
         private=wishes.flag_in(body, "private"),
         timeout_seconds=payloads.number(body, "timeoutSeconds"),
         labels=wishes.labels_in(body),
-        ties=Ties(uuid=uuid, parent=access_run(actor, parent) if parent is not None else None),
+        ties=Ties(
+            uuid=uuid,
+            parent=access_run(actor, parent) if parent is not None else None,
+            recipe_repo=shared,
+            recipe_oid=oid,
+        ),
     )
 
 

@@ -86,7 +86,7 @@ def lane_of(line: Line, eyes: Eyes, first: int, most: int) -> Lane:
     runs = {run.pk: run for run in Run.objects.for_pages().filter(pk__in=seen)}
     rows = [Row(place, runs.get(place.run), place.namespace in eyes.own) for place in places]
     running = [_going(run, eyes) for run in line.running]
-    flavor = FLAVORS.get(line.flavor) or Flavor(line.flavor, line.flavor, "")
+    flavor = FLAVORS.get(line.flavor) or Flavor(line.flavor, line.flavor)
     return Lane(flavor, line, running, rows, shares_of(line, eyes))
 
 

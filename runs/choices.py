@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import ngettext
 
 from accounts.actor import Actor
 from models_app.models import Benchmark, Repo
@@ -54,10 +55,17 @@ class DatasetFacts:
         """The data set in a list of choices, with what is known of its size."""
         rows, parts = self.splits.get(self.train_split), [self.repo.repo_id]
         if rows:
-            parts.append(f"{rows:,} {'images' if self.image_size else 'rows'}")
+            parts.append(_counted_rows(rows, are_images=bool(self.image_size)))
         if self.classes and "classification" in task:
-            parts.append(f"{self.classes} classes")
+            parts.append(ngettext("%(n)s class", "%(n)s classes", self.classes) % {"n": self.classes})
         return " · ".join(parts)
+
+
+def _counted_rows(count: int, *, are_images: bool) -> str:
+    number = {"n": f"{count:,}"}
+    if are_images:
+        return ngettext("%(n)s image", "%(n)s images", count) % number
+    return ngettext("%(n)s row", "%(n)s rows", count) % number
 
 
 def datasets_for(actor: Actor, task: str) -> list[Repo]:
@@ -123,7 +131,9 @@ class BenchmarkChoice:
 
 def benchmarks_for(actor: Actor, task: str) -> list[BenchmarkChoice]:
     """Every board on which a run of this task can be measured."""
-    rows = Benchmark.objects.filter(repo__in=Repo.objects.visible_to(actor)).select_related("repo__namespace")
+    rows = Benchmark.objects.filter(Repo.objects.visible_to(actor).behind("repo")).select_related(
+        "repo__namespace"
+    )
     return [
         BenchmarkChoice(
             row.repo.repo_id,

@@ -22,7 +22,7 @@ from runs.estimates import Estimate, estimates, is_online
 from runs.flavors import DEFAULT_FLAVOR, FLAVORS, price
 from runs.forecasts import Change
 from runs.forms import FinetuneForm
-from runs.models import Worker
+from runs.models import Guide, Worker
 from runs.pasting import RecipeForm, TargetForm
 from runs.queue import lines_of
 from training.recipe import Recipe, RecipeError, parse_recipe
@@ -44,10 +44,10 @@ def estimate_form(request: HubRequest, namespace: str, name: str) -> HttpRespons
     form = _form(request, base, given)
     if "apply" in given:
         return _whole_page(request, base, form, {})
-    panel = _panel(request, form, given)
+    shown = panel(request, form, {name: str(value) for name, value in given.items()})
     if request.headers.get("HX-Request") == "true":
-        return render(request, "runs/_estimate.html", {"repo": base, "form": form, **panel})
-    return _whole_page(request, base, form, panel)
+        return render(request, "runs/_estimate.html", {"repo": base, "form": form, **shown})
+    return _whole_page(request, base, form, shown)
 
 
 @never_cache
@@ -57,8 +57,20 @@ def preflight(request: HubRequest, uuid: uuids.UUID) -> HttpResponse:
     """What a preflight under way has come to, asked until it has ended (286); then the form is asked about
     again, as it is filled in by then."""
     run = preflights.access_preflight(request.actor, uuid)
-    context = {"repo": run.base_repo, "run": run, "is_online": is_online(run.flavor, run.namespace)}
+    online = is_online(run.flavor, run.namespace)
+    context: dict[str, Any] = {"repo": run.base_repo, "run": run, "is_online": online}
+    if guide := _guide_of(request):
+        context |= {"guide": guide, "estimate_url": reverse("guide-estimate", args=[guide.uuid])}
     return render(request, "runs/_estimate.html", context, status=STOP_POLLING if run.has_ended else 200)
+
+
+def _guide_of(request: HubRequest) -> Guide | None:
+    """The wizard's way that the panel stands in, named by the address; the actor's own."""
+    try:
+        uuid = uuids.UUID(request.GET.get("guide", ""))
+    except ValueError:
+        return None
+    return Guide.objects.filter(uuid=uuid, user=request.actor.user).first()
 
 
 def _form(request: HubRequest, base: Repo, given: QueryDict) -> TargetForm:
@@ -67,12 +79,17 @@ def _form(request: HubRequest, base: Repo, given: QueryDict) -> TargetForm:
     if "text" in plain:
         return RecipeForm(request.actor, initial=plain)
     form = FinetuneForm(request.actor, base, wanted=plain)
-    changed = {form.by_path.get(path): value for path, value in parse_qsl(plain.get("apply", ""))}
-    changes = {name: value for name, value in changed.items() if name is not None}
+    changes = changed_fields(form, plain.get("apply", ""))
     return FinetuneForm(request.actor, base, wanted=plain | changes) if changes else form
 
 
-def _panel(request: HubRequest, form: TargetForm, given: Mapping[str, str]) -> dict[str, Any]:
+def changed_fields(form: FinetuneForm, apply: str) -> dict[str, str]:
+    """The form's fields that a button of the panel changes, as text."""
+    changed = {form.by_path.get(path): value for path, value in parse_qsl(apply)}
+    return {name: value for name, value in changed.items() if name is not None}
+
+
+def panel(request: HubRequest, form: TargetForm, given: Mapping[str, str]) -> dict[str, Any]:
     """The panel's context: rows of flavors, a preflight under way, or why there is neither."""
     asked_for = given.get("measure", "")
     flavor = asked_for if asked_for in FLAVORS else given.get("flavor", DEFAULT_FLAVOR)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 
 @dataclass(frozen=True)
@@ -13,10 +15,20 @@ class Flavor:
     """One class of hardware, as people choose it on the fine-tune form."""
 
     name: str
-    title: str
-    hardware: str
+    english: str
+    english_hardware: str = ""
     # memory of its accelerator, in words; empty where there is none
     accelerator_memory: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people call it, in the reader's language."""
+        return gettext(self.english)
+
+    @property
+    def hardware(self) -> str:
+        """What it is made of, in the reader's language."""
+        return gettext(self.english_hardware) if self.english_hardware else ""
 
     @property
     def queue(self) -> str:
@@ -41,9 +53,11 @@ class Money:
 FLAVORS: dict[str, Flavor] = {
     flavor.name: flavor
     for flavor in (
-        Flavor("cpu-basic", "CPU", "the processor of the worker's machine"),
-        Flavor("gpu-small", "GPU, small", "one accelerator with up to 24 GB of memory", "up to 24 GB"),
-        Flavor("gpu-large", "GPU, large", "one accelerator with more than 24 GB of memory", "over 24 GB"),
+        Flavor("cpu-basic", _("CPU"), _("the processor of the worker's machine")),
+        Flavor("gpu-small", _("GPU, small"), _("one accelerator with up to 24 GB of memory"), "up to 24 GB"),
+        Flavor(
+            "gpu-large", _("GPU, large"), _("one accelerator with more than 24 GB of memory"), "over 24 GB"
+        ),
     )
 }
 DEFAULT_FLAVOR = "cpu-basic"

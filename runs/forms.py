@@ -181,7 +181,8 @@ class FinetuneForm(TargetForm):
         self.initial.update(namespace=owner, task=self.current_task, strategy=kind)
         if self.facts is not None:
             self.automatic["train_split"] = self.facts.train_split
-            if self.current_task in OF_IMAGES:
+            # A shared recipe that names no size means the base's own.
+            if self.current_task in OF_IMAGES and not given.get("follows"):
                 self.automatic["image_size"] = self.facts.suggested_size(plan)
             self.initial.update(self._following(self.facts))
         self.initial["name"] = free_name(owner, self.base, self.facts.repo if self.facts else None)

@@ -26,6 +26,8 @@ class TargetForm(forms.Form):
     flavor = forms.ChoiceField(label=_("Hardware"))
     # The run that this one is a change of.
     parent = forms.CharField(max_length=36, required=False, widget=forms.HiddenInput)
+    # The shared recipe that it began with, and its commit: namespace/name@oid.
+    follows = forms.CharField(max_length=250, required=False, widget=forms.HiddenInput)
     recipe: Recipe
 
     def offer_targets(self, actor: Actor) -> None:

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from accounts.actor import Actor
 from models_app.api.wire import wire_time
+from models_app.models import Repo
 from runs.diagnoses import diagnosis_json
 from runs.labels import labels_of
 from runs.models import Attempt, Run
@@ -55,6 +56,7 @@ def run_detail(actor: Actor, run: Run) -> dict[str, Any]:
     activities = list(run.activities.all()[:MAX_ACTIVITIES])
     return run_json(run) | {
         "labels": labels_of(run),
+        "recipeRepo": _recipe_repo(actor, run),
         "parent": _parent(actor, run),
         "sweep": _sweep(actor, run),
         "worker": run.worker.name if run.worker else None,
@@ -81,6 +83,15 @@ def _parent(actor: Actor, run: Run) -> str | None:
         return None
     found = Run.objects.visible_to(actor).filter(pk=run.parent_id).values_list("uuid", flat=True).first()
     return str(found) if found else None
+
+
+def _recipe_repo(actor: Actor, run: Run) -> dict[str, Any] | None:
+    """The shared recipe that it began with, where the reader may see it."""
+    if run.recipe_repo_id is None:
+        return None
+    seen = Repo.objects.visible_to(actor).select_related("namespace")
+    repo = seen.filter(pk=run.recipe_repo_id).first()
+    return {"repo": repo.repo_id, "oid": run.recipe_oid} if repo else None
 
 
 def _sweep(actor: Actor, run: Run) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from runs import checkpoints, lifecycle, mailing, notices, preflights
+from runs import badges, checkpoints, lifecycle, mailing, notices, preflights
 
 log = logging.getLogger(__name__)
 
@@ -39,3 +39,9 @@ def reap(**_unknown: object) -> dict[str, int]:
     if any(counts.values()):
         log.info("runs: %s", ", ".join(f"{count} {what}" for what, count in counts.items() if count))
     return counts
+
+
+@shared_task(name="runs.tasks.rebuild_badges", ignore_result=True)
+def rebuild_badges(**_unknown: object) -> int:
+    """Every quarter of an hour, by beat; safe to run twice at once. How many badges were given or taken."""
+    return sum(badges.rebuild_badges())

@@ -86,6 +86,9 @@ def activity_words(name: str) -> str:
     """What the worker calls its activity, for people."""
     known = {
         WAITING: _("waiting"),
+        "waiting for a worker": _("waiting for a worker"),
+        "waiting to be tried again": _("waiting to be tried again"),
+        "measuring": _("measuring"),
         "starting": _("starting"),
         "fetching": _("fetching"),
         "reading the data": _("reading the data"),

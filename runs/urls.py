@@ -7,15 +7,20 @@ from django.urls import URLPattern, path, re_path
 from runs import (
     again_views,
     compare_views,
+    embedding,
     estimate_views,
+    guide_urls,
     list_views,
     queue_views,
+    recipe_urls,
     sweep_views,
     views,
     worker_views,
 )
 
 urlpatterns: list[URLPattern] = [
+    *recipe_urls.urlpatterns,
+    *guide_urls.urlpatterns,
     path("runs", list_views.runs, name="runs"),
     path("runs/compare", compare_views.compare_runs, name="run-compare"),
     path("runs/<uuid:uuid>", views.run, name="run"),
@@ -23,6 +28,7 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:uuid>/curves", views.curves, name="run-curves"),
     path("runs/<uuid:uuid>/metrics.json", views.metrics, name="run-metrics"),
     path("runs/<uuid:uuid>/log.txt", views.log, name="run-log"),
+    path("runs/<uuid:uuid>/embed", embedding.embed, name="run-embed"),
     path("runs/<uuid:uuid>/cancel", views.cancel, name="run-cancel"),
     # again: from the checkpoint, from the start, beside it
     path("runs/<uuid:uuid>/resume", again_views.resume, name="run-resume"),

@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actor import Level
-from models_app.access import Refusal, check_repo
+from models_app.access import Refusal, RepoNotFound, access_repo, check_repo
 from models_app.models import Repo, RepoType
 from models_app.views.support import HubRequest, PageView, page, repo_page
 from runs import actions
@@ -46,11 +46,14 @@ from runs.progress import (
     state_tag,
 )
 from runs.queue import place_tag
+from runs.recipe_source import source_of
+from runs.recipe_starting import followed, started
 from runs.recipe_text import recipe_text, text_of
 from runs.ties import Ties
 from runs.timeline import timeline_of
 from training.recipe import RecipeError
 
+_BESIDE = ("namespace", "name", "is_private", "flavor", "parent", "follows")
 STOP_POLLING = 286
 _LINES = 2000
 
@@ -63,7 +66,7 @@ def new_run(request: HubRequest, namespace: str, name: str) -> HttpResponse:
 
     `as=yaml` turns what is filled in into a recipe's text, to be edited; `redraw` only shows the fields
     again, for browsers without script; `run` fills the form in as that run was, or shows its recipe, with
-    each `change` (`optim.batch_size=16`) in it.
+    each `change` (`optim.batch_size=16`) in it; `recipe` as that shared recipe says, for `dataset`.
     """
     base = repo_page(request, RepoType.MODEL, namespace, name)
     check_repo(request.actor, base)
@@ -75,6 +78,8 @@ def new_run(request: HubRequest, namespace: str, name: str) -> HttpResponse:
     # A redrawn form carries its fields, and the address it began at.
     if (earlier := given.get("run")) and "dataset" not in given:
         return _shown(request, base, _again(request, base, earlier, given.getlist("change")))
+    if (shared := given.get("recipe")) and "namespace" not in given:
+        return _shown(request, base, _shared(request, base, shared, given.get("dataset", "")))
     form = FinetuneForm(request.actor, base, wanted=given.dict())
     if given.get("as") == "yaml":
         return _shown(request, base, RecipeForm(request.actor, initial=_as_text(form)))
@@ -101,13 +106,22 @@ def _again(request: HubRequest, base: Repo, uuid: str, changes: list[str]) -> Ta
     return form
 
 
+def _shared(request: HubRequest, base: Repo, recipe_id: str, dataset: str) -> TargetForm:
+    source = source_of(request.actor, recipe_id)
+    if not source.facts.spec:
+        raise RepoNotFound("Recipe not found")
+    data = access_repo(request.actor, RepoType.DATASET, dataset or source.facts.dataset)
+    return started(request.actor, source, base, data)
+
+
 def _as_text(form: FinetuneForm) -> dict[str, Any]:
-    kept = {name: form[name].value() for name in ("namespace", "name", "is_private", "flavor", "parent")}
+    kept = {name: form[name].value() for name in _BESIDE}
     return {"text": form.as_yaml(), **kept}
 
 
 def _submit(request: HubRequest, form: TargetForm) -> Run | None:
     cleaned = form.cleaned_data
+    recipe_repo, recipe_oid = followed(request.actor, cleaned["follows"])
     try:
         return actions.submit(
             request.actor,
@@ -115,7 +129,9 @@ def _submit(request: HubRequest, form: TargetForm) -> Run | None:
             target=f"{cleaned['namespace']}/{cleaned['name']}",
             flavor=cleaned["flavor"],
             private=True if cleaned["is_private"] else None,
-            ties=Ties(parent=_parent(request, cleaned["parent"])),
+            ties=Ties(
+                parent=_parent(request, cleaned["parent"]), recipe_repo=recipe_repo, recipe_oid=recipe_oid
+            ),
         )
     except RecipeError as error:
         form.add_problems(error.problems)

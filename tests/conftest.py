@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
     live = make_hub(tmp_path_factory.mktemp("hub"))
     yield live
     live.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_counts_of_another_test() -> None:
+    """What the process keeps of the repos' facts belongs to a database that is gone."""
+    if (shelf := sys.modules.get("models_app.facet_shelf")) is not None:
+        shelf.forget()
 
 
 @pytest.fixture

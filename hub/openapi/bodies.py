@@ -20,6 +20,7 @@ from models_app.api import (
     lfs_parts,
     moves,
     oauth,
+    page_uploads,
     repos,
     squash,
     webhooks,
@@ -205,6 +206,7 @@ BODIES: dict[tuple[type[APIView], str], Body] = {
     ),
     (lfs.Objects, "put"): _BYTES,
     (lfs.Verify, "post"): _lfs("oid", "size", oid=SHA256, size=SIZE),
+    (page_uploads.UploadParts, "post"): _json("oid", "size", oid=SHA256, size=SIZE),
     (lfs_parts.Part, "put"): _BYTES,
     (lfs_parts.Complete, "post"): _lfs(
         "oid", "parts", oid=SHA256, parts=rows(record("partNumber", "etag", partNumber=SIZE, etag=TEXT))
@@ -215,7 +217,9 @@ BODIES: dict[tuple[type[APIView], str], Body] = {
     (xet_upload.Xorbs, "post"): _BYTES,
     (xet_upload.Shards, "post"): _BYTES,
     (xet_upload.ShardsWithProgress, "post"): _BYTES,
-    (runs.RunsView, "post"): _exactly("recipe", target=TEXT, parent=_UUID, **_SUBMITTED),
+    (runs.RunsView, "post"): _exactly(
+        target=TEXT, parent=_UUID, recipe_repo=TEXT, base=TEXT, dataset=TEXT, **_SUBMITTED
+    ),
     (sweeps_api.SweepsView, "post"): _exactly(
         "recipe",
         "axes",

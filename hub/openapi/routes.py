@@ -19,7 +19,7 @@ _CONVERTED: dict[str, Schema] = {
     "int": {"type": "integer", "minimum": 0},
     "uuid": {"type": "string", "format": "uuid"},
 }
-_KINDS = ("models", "datasets", "spaces", "kernels")
+_KINDS = ("models", "datasets", "spaces", "kernels", "recipes", "tutorials")
 _SHA256 = "[0-9a-f]{64}"
 # What a name stands for wherever it stands, and what a text must look like to be one.
 _MEANINGS: dict[str, tuple[str, Schema]] = {

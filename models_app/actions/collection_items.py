@@ -13,7 +13,7 @@ from models_app.models import Collection, CollectionItem
 
 MAX_NOTE = 500
 MAX_ITEMS = 500
-ITEM_TYPES = ("model", "dataset", "space", "kernel", "paper", "collection", "bucket")
+ITEM_TYPES = ("model", "dataset", "space", "kernel", "recipe", "tutorial", "paper", "collection", "bucket")
 
 
 class ItemExists(access.Refusal):

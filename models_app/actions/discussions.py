@@ -11,7 +11,7 @@ from accounts.actor import Actor, Level
 from models_app.access import Forbidden, NotThere
 from models_app.actions.events import record_event
 from models_app.actions.locking import lock_repo
-from models_app.actions.refusals import InvalidInput
+from models_app.actions.refusals import EditedMeanwhile, InvalidInput
 from models_app.actions.threads import (
     add_comment,
     add_event,
@@ -22,24 +22,43 @@ from models_app.actions.threads import (
     make_room,
     next_number,
     rendered,
+    said_before,
 )
 from models_app.discussions import check_participant, is_writer, may_manage, threads_of
 from models_app.models import Discussion, DiscussionEvent, DiscussionStatus, EventTag, Repo
+from models_app.thread_search import index_comment, index_title
 
 MAX_OPEN_BY_ONE = 500
 MAX_EDITS = 50
+MAX_REASON_CHARACTERS = 200
 _WORDS = {True: "pull request", False: "discussion"}
 
 
-def open_discussion(actor: Actor, *, repo: Repo, title: str, description: str = "") -> Discussion:
-    """Begin a thread; its first event is the description. Raises InvalidInput or the gate's refusals."""
+def open_discussion(
+    actor: Actor,
+    *,
+    repo: Repo,
+    title: str,
+    description: str = "",
+    is_question: bool = False,
+    submit_key: str = "",
+) -> Discussion:
+    """Begin a thread; its first event is the description. Raises InvalidInput or the gate's refusals.
+
+    `submit_key` is the form's: sent a second time it gives the thread of the first.
+    """
     title = checked_title(title)
     with transaction.atomic():
         row = lock_repo(actor, repo, Level.READ, content=False)
-        return start_thread(actor, row, Discussion(title=title), description)
+        if before := said_before(actor, submit_key):
+            return before.discussion
+        thread = Discussion(title=title, is_question=is_question)
+        return start_thread(actor, row, thread, description, submit_key)
 
 
-def start_thread(actor: Actor, row: Repo, discussion: Discussion, description: str) -> Discussion:
+def start_thread(
+    actor: Actor, row: Repo, discussion: Discussion, description: str, submit_key: str = ""
+) -> Discussion:
     """Number and keep a new thread of the locked repo `row`, with its first comment and the log's line."""
     check_participant(actor, row)
     if row.discussions_disabled:
@@ -51,7 +70,7 @@ def start_thread(actor: Actor, row: Repo, discussion: Discussion, description: s
     discussion.repo, discussion.num, discussion.author = row, next_number(row), actor.user
     discussion.save(force_insert=True)
     text = checked_comment(description) if description.strip() else ""
-    first = add_comment(actor, row, discussion, text)
+    first = add_comment(actor, row, discussion, text, submit_key)
     record_event(
         actor,
         EventTag.DISCUSSION_OPEN,
@@ -63,35 +82,46 @@ def start_thread(actor: Actor, row: Repo, discussion: Discussion, description: s
     return discussion
 
 
-def comment(actor: Actor, *, repo: Repo, num: int, text: str) -> DiscussionEvent:
-    """Say something in a thread, also in a closed one; a locked one takes comments from writers only."""
+def comment(actor: Actor, *, repo: Repo, num: int, text: str, submit_key: str = "") -> DiscussionEvent:
+    """Say something in a thread, also in a closed one; a locked one takes comments from writers only. The
+    same form sent twice (`submit_key`) says it once."""
     text = checked_comment(text)
     with transaction.atomic():
         row, discussion = lock_thread(actor, repo, num)
-        return say(actor, row, discussion, text)
+        if before := said_before(actor, submit_key):
+            return before
+        return say(actor, row, discussion, text, submit_key)
 
 
-def say(actor: Actor, row: Repo, discussion: Discussion, text: str) -> DiscussionEvent:
+def say(actor: Actor, row: Repo, discussion: Discussion, text: str, submit_key: str = "") -> DiscussionEvent:
     """Add a checked comment to a thread of the locked repo `row`, and tell the log."""
     if discussion.is_locked and not is_writer(actor, row):
         raise Forbidden("This discussion is locked; only people with write access may comment.")
-    made = add_comment(actor, row, discussion, text)
+    made = add_comment(actor, row, discussion, text, submit_key)
     _record(actor, EventTag.DISCUSSION_COMMENT, discussion, made)
     return made
 
 
-def edit_comment(actor: Actor, *, repo: Repo, num: int, event: str, text: str) -> DiscussionEvent:
-    """Change one's own comment; its earlier text stays readable. NotThere for an unknown `event` id."""
+def edit_comment(
+    actor: Actor, *, repo: Repo, num: int, event: str, text: str, seen_edits: int | None = None
+) -> DiscussionEvent:
+    """Change one's own comment; its earlier text stays readable. NotThere for an unknown `event` id.
+
+    `seen_edits`: how often it had been edited where the new text was begun; EditedMeanwhile if that is no
+    longer so.
+    """
     text = checked_comment(text)
     with transaction.atomic():
         row, discussion = lock_thread(actor, repo, num)
-        found = _comment(discussion, event)
+        found = comment_of(discussion, event)
         if found.author_id is None or found.author_id != getattr(actor.user, "pk", None):
             raise Forbidden("Only its author may edit a comment.")
         if found.hidden_at is not None:
             raise Forbidden("A hidden comment cannot be edited.")
         if discussion.is_locked and not is_writer(actor, row):
             raise Forbidden("This discussion is locked; its comments cannot be edited.")
+        if seen_edits is not None and seen_edits != len(found.data["history"]):
+            raise EditedMeanwhile(found)
         if len(found.data["history"]) >= MAX_EDITS:
             raise InvalidInput(f"A comment may be edited at most {MAX_EDITS} times.")
         make_room(discussion, len(text))
@@ -100,23 +130,32 @@ def edit_comment(actor: Actor, *, repo: Repo, num: int, event: str, text: str) -
         found.data = {"html": rendered(row, text), "history": [*found.data["history"], earlier]}
         found.body, found.edited_at = text, timezone.now()
         found.save(update_fields=["body", "data", "edited_at"])
+        index_comment(found)
         _record(actor, EventTag.DISCUSSION_EDIT, discussion, found)
     return found
 
 
-def hide_comment(actor: Actor, *, repo: Repo, num: int, event: str) -> DiscussionEvent:
-    """Take a comment's text away for good, with its earlier texts: its author, or whoever may write."""
+def hide_comment(actor: Actor, *, repo: Repo, num: int, event: str, reason: str = "") -> DiscussionEvent:
+    """Take a comment's text away for good, with its earlier texts: its author, or whoever may write. The
+    reason stays to be read in its place."""
+    reason = " ".join(reason.replace("\0", "").split())
+    if len(reason) > MAX_REASON_CHARACTERS:
+        raise InvalidInput(f"A reason has at most {MAX_REASON_CHARACTERS} characters.")
     with transaction.atomic():
         row, discussion = lock_thread(actor, repo, num)
-        found = _comment(discussion, event)
+        found = comment_of(discussion, event)
         is_author = found.author_id is not None and found.author_id == getattr(actor.user, "pk", None)
         if not is_author and not is_writer(actor, row):
             raise Forbidden("Only its author, or somebody with write access, may hide a comment.")
         if found.hidden_at is not None:
             raise InvalidInput("This comment is hidden already.")
-        found.body, found.data = "", {"html": "", "history": []}
+        found.body, found.data = "", {"html": "", "history": [], "reason": reason}
         found.hidden_at, found.hidden_by = timezone.now(), actor.user
+        if discussion.accepted_id == found.pk:
+            discussion.accepted = None
+            discussion.save(update_fields=["accepted"])
         found.save(update_fields=["body", "data", "hidden_at", "hidden_by"])
+        index_comment(found)
         _record(actor, EventTag.DISCUSSION_HIDE, discussion, found)
     return found
 
@@ -131,6 +170,7 @@ def rename(actor: Actor, *, repo: Repo, num: int, title: str) -> DiscussionEvent
         made = add_event(actor, discussion, "title-change", **{"from": discussion.title, "to": title})
         discussion.title = title
         discussion.save(update_fields=["title"])
+        index_title(discussion)
         _record(actor, EventTag.DISCUSSION_TITLE, discussion, made)
     return made
 
@@ -189,7 +229,8 @@ def _need_manager(actor: Actor, row: Repo, discussion: Discussion) -> None:
         raise Forbidden(f"Only its author, or somebody with write access, may change this {what}.")
 
 
-def _comment(discussion: Discussion, event: str) -> DiscussionEvent:
+def comment_of(discussion: Discussion, event: str) -> DiscussionEvent:
+    """The comment with this id (32 hex digits); NotThere where the thread has none."""
     try:
         key = uuid.UUID(hex=event[:64])
     except ValueError:

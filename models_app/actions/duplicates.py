@@ -17,7 +17,7 @@ from models_app.actions.refusals import RepoExists
 from models_app.actions.repos import check_repo_name, forget_redirects, refuse_visible_twin, remove_git
 from models_app.files import git_store
 from models_app.large_files import held_by
-from models_app.models import EventTag, Repo
+from models_app.models import EventTag, Recipe, Repo, RepoType
 from models_app.storage.gitcopy import copy_refs
 from models_app.storage.gitlfs import all_refs, sightings
 
@@ -81,6 +81,7 @@ def _save(actor: Actor, source: Repo, copy: Repo, wanted: Collection[str]) -> No
         permit_files(copy, held.values_list("pk", flat=True))
     if copy.head_oid:
         index_head(copy, copy.head_oid)
+        Recipe.objects.filter(repo=copy, repo__repo_type=RepoType.RECIPE).update(forked_from=source)
     record_event(
         actor,
         EventTag.REPO_DUPLICATE,

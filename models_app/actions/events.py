@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
+from django.utils import timezone
+
+from models_app.actions.note_wake import TOLD, wake
 from models_app.actions.webhooks import announce
 from models_app.models import Event, EventTag, Repo
 
@@ -18,6 +22,11 @@ def record_event(actor: Actor, tag: EventTag, *, repo: Repo | None = None, **dat
     each `{"ref", "old", "new"}`; `changed` of settings; `from_id` of moves; `num` and `event` of discussions;
     `uuid` of deleted repos and of buckets; `run`, `stage`, `attempt`, `message_id` and `message` of runs.
     """
-    event = Event.objects.create(actor=actor.user, tag=tag, repo=repo, data=data)
+    is_news = tag in TOLD
+    event = Event.objects.create(
+        actor=actor.user, tag=tag, repo=repo, data=data, notified_at=None if is_news else timezone.now()
+    )
     announce(event)
+    if is_news:
+        transaction.on_commit(wake)
     return event

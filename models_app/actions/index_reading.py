@@ -17,6 +17,13 @@ from django.db import DatabaseError
 from models_app.content import card_facts, evals, markdown, previews
 from models_app.content.cards import MAX_CARD_CHARS, Card, parse_card
 from models_app.content.parquet_preview import preview_parquet
+from models_app.content.recipes import (
+    MAX_RECIPE_BYTES,
+    RECIPE_FILE,
+    RecipeFacts,
+    missing_recipe,
+    read_recipe,
+)
 from models_app.content.safetensors import (
     MAX_HEADER_BYTES,
     BadSafetensors,
@@ -54,6 +61,7 @@ class RevisionFacts:
     preview: dict[str, Any] = field(default_factory=dict)
     benchmark: evals.BenchmarkSpec | None = None
     results: list[tuple[str, evals.ResultEntry]] = field(default_factory=list)
+    recipe: RecipeFacts | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -69,6 +77,8 @@ def read_revision(repo: Repo, oid: str) -> RevisionFacts:
         reader.read_card()
         reader.read_weights()
         reader.read_evaluations()
+        if repo.repo_type in (RepoType.RECIPE, RepoType.MODEL):
+            reader.read_recipe()
         if repo.repo_type == RepoType.DATASET:
             reader.read_preview()
     facts = reader.facts
@@ -183,6 +193,19 @@ class _Reader:
         facts.problems += [f"{name}: {problem}" for problem in problems]
         if len(entries) > room:
             facts.problems.append(f"Only the first {MAX_RESULTS} results are used.")
+
+    def read_recipe(self) -> None:
+        """`recipe.yaml`: of a recipe repo the recipe itself, of a model the one that made it."""
+        facts, is_recipe = self.facts, self.repo.repo_type == RepoType.RECIPE
+        facts.recipe = missing_recipe() if is_recipe else None
+        if RECIPE_FILE not in self._entries:
+            return
+        with self._surviving(f"file {RECIPE_FILE}"):
+            text = self._text(RECIPE_FILE, MAX_RECIPE_BYTES)
+            large = RecipeFacts(problems=[{"field": "", "message": "The recipe is larger than 64 KiB."}])
+            facts.recipe = large if text is None else read_recipe(text)
+            if is_recipe and not facts.pipeline:
+                facts.pipeline = facts.recipe.task
 
     def read_preview(self) -> None:
         """Parquet first, then tables naming images, then folders of images."""

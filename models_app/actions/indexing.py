@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
 from django.db import transaction
 
 from models_app import search
+from models_app.actions.board_moves import BoardWatch
 from models_app.actions.index_reading import RevisionFacts, read_revision
 from models_app.content import card_facts
 from models_app.content.evals import ResultEntry
-from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo, RepoCard, RepoTag, RepoType
+from models_app.models import (
+    BaseModelEdge,
+    Benchmark,
+    EvalResult,
+    Recipe,
+    Repo,
+    RepoCard,
+    RepoTag,
+    RepoType,
+)
 from models_app.proofs import read_proof
 from models_app.storage.gitstore import Entry
 
@@ -32,6 +43,7 @@ def index_revision(repo: Repo, oid: str) -> RepoCard:
         _write_lineage(repo, facts)
         _write_benchmark(repo, facts)
         _write_results(repo, facts)
+        _write_recipe(repo, facts)
         search.index_repo(repo, card)
     return card
 
@@ -43,6 +55,7 @@ def _write_card(repo: Repo, facts: RevisionFacts) -> RepoCard:
         "metadata": metadata,
         "siblings": [_sibling(entry) for entry in facts.entries],
         "total_bytes": sum(entry.size for entry in facts.entries),
+        "weights_bytes": _weights_bytes(repo, facts),
         "pipeline_tag": facts.pipeline,
         "library_name": facts.library,
         "license": card_facts.first_text(metadata.get("license")),
@@ -57,6 +70,12 @@ def _write_card(repo: Repo, facts: RevisionFacts) -> RepoCard:
     return card
 
 
+def _weights_bytes(repo: Repo, facts: RevisionFacts) -> int | None:
+    if repo.repo_type != RepoType.MODEL:
+        return None
+    return card_facts.weights_bytes((entry.path, entry.size) for entry in facts.entries)
+
+
 def _sibling(entry: Entry) -> dict[str, Any]:
     sha256 = entry.pointer.sha256 if entry.pointer else None
     return {"path": entry.path, "size": entry.size, "blob_id": entry.oid, "lfs": sha256}
@@ -66,6 +85,9 @@ def _search_text(repo: Repo, facts: RevisionFacts) -> str:
     pretty = card_facts.first_text(facts.card.metadata.get("pretty_name"), 200)
     title = card_facts.first_text(facts.card.metadata.get("title"), 200)  # of spaces
     head = "\n".join([repo.repo_id, pretty, title, " ".join(value for _, value in facts.tags)])
+    if facts.recipe is not None and repo.repo_type == RepoType.RECIPE:
+        told = facts.recipe
+        head = "\n".join([head, told.task, told.strategy, told.base_model, told.dataset])
     return f"{head}\n{facts.card.body}"[:MAX_SEARCH_CHARS]
 
 
@@ -104,15 +126,49 @@ def _write_benchmark(repo: Repo, facts: RevisionFacts) -> None:
 
 
 def _write_results(repo: Repo, facts: RevisionFacts) -> None:
-    repo.eval_results.all().delete()
     if repo.repo_type != RepoType.MODEL:
+        repo.eval_results.all().delete()
         return
     names = {entry.dataset_id.lower() for _, entry in facts.results}
     benchmarks = {name: _benchmark_named(name) for name in names}
+    entries = [(entry, benchmarks[entry.dataset_id.lower()]) for _, entry in facts.results]
+    watch = BoardWatch.begin(repo, [(board, entry.task_id) for entry, board in entries if board is not None])
+    repo.eval_results.all().delete()
     EvalResult.objects.bulk_create(
         _result(repo, filename, entry, benchmarks[entry.dataset_id.lower()])
         for filename, entry in facts.results
     )
+    watch.end()
+
+
+def _write_recipe(repo: Repo, facts: RevisionFacts) -> None:
+    """Where it was forked from is not in git: the row is changed, not made anew."""
+    found = facts.recipe
+    if found is None:
+        Recipe.objects.filter(repo=repo).delete()
+        return
+    values = {
+        "oid": facts.oid,
+        "title": _title(repo, facts),
+        "base_model": found.base_model,
+        "dataset": found.dataset,
+        "pipeline_tag": found.task[:64],
+        "strategy": found.strategy[:40],
+        "spec": found.spec,
+        "fingerprint": found.fingerprint,
+        "is_valid": found.is_valid,
+        "problems": found.problems,
+    }
+    Recipe.objects.update_or_create(repo=repo, defaults=values)
+
+
+def _title(repo: Repo, facts: RevisionFacts) -> str:
+    """As the card says it, in its metadata or its first heading; else the repo's name in words."""
+    told = card_facts.first_text(facts.card.metadata.get("title"), 200)
+    if not told:
+        heading = re.match(r"\s*#\s+(.+)", facts.card.body)
+        told = heading[1].strip().strip("#").strip() if heading else ""
+    return (told or repo.name)[:200]
 
 
 def _benchmark_named(dataset_id: str) -> Benchmark | None:

@@ -45,6 +45,18 @@ def store_part(actor: Actor, *, repo: Repo, pointer: Pointer, number: int, part_
     return part_store().put(_key(actor, repo, pointer), number, body, min(part_size, pointer.size - before))
 
 
+def held_parts(actor: Actor, *, repo: Repo, pointer: Pointer, part_size: int) -> dict[int, list[str]]:
+    """{number: ETags} of the parts of this length that the actor has sent already: an upload that was cut off
+    goes on after them."""
+    found: dict[int, list[str]] = {}
+    for number, kept in part_store().held(_key(actor, repo, pointer)).items():
+        wanted = min(part_size, pointer.size - (number - 1) * part_size)
+        etags = [digest for digest, size in kept if size == wanted]
+        if etags:
+            found[number] = etags
+    return found
+
+
 def complete_parts(
     actor: Actor, *, repo: Repo, pointer: Pointer, part_size: int, parts: Sequence[tuple[int, str]]
 ) -> None:

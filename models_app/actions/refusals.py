@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models_app.access import Refusal
-from models_app.models import Repo
+from models_app.models import DiscussionEvent, Repo
 
 
 class RepoExists(Refusal):
@@ -31,3 +31,11 @@ class CredentialEnded(Refusal):
 
 class MergeRefused(Refusal):
     """Both sides of a pull request changed the same files; the sentence names them."""
+
+
+class EditedMeanwhile(Refusal):
+    """A comment was edited elsewhere while a new text for it was written; `event` is how it stands."""
+
+    def __init__(self, event: DiscussionEvent) -> None:
+        super().__init__("This comment was edited meanwhile; nothing was saved yet.")
+        self.event = event

@@ -18,9 +18,10 @@ from models_app.actions.locking import lock_repo
 from models_app.actions.refusals import InvalidInput, RepoExists
 from models_app.content.first_files import SDKS, first_files
 from models_app.files import git_store
-from models_app.models import EventTag, Repo, RepoRedirect, RepoType
+from models_app.models import FORUM_NAMESPACE, EventTag, Repo, RepoRedirect, RepoType
 from models_app.storage.gitcommit import write_commit
 from models_app.storage.operations import AddFile
+from models_app.thread_search import forget_threads
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?", re.ASCII)
 _GATES = ("false", "auto", "manual")
@@ -53,6 +54,8 @@ def create_repo(
     if repo_type not in RepoType.values:
         raise InvalidInput(f"Repos of type {repo_type[:20]!r} are not supported by this hub.")
     check_repo_name(name)
+    if repo_type == RepoType.FORUM and (namespace or "").lower() != FORUM_NAMESPACE:
+        raise InvalidInput("Topics of the forum are made by the hub's staff.")
     if repo_type == RepoType.SPACE and sdk not in SDKS:
         raise InvalidInput(f"A space's 'sdk' must be one of {', '.join(SDKS)}.")
     if namespace is not None:
@@ -123,9 +126,15 @@ def delete_repo(actor: Actor, *, repo: Repo) -> None:
     with transaction.atomic():
         row = lock_repo(actor, repo, Level.ADMIN)
         record_event(
-            actor, EventTag.REPO_DELETE, repo_type=row.repo_type, repo_id=row.repo_id, uuid=str(row.uuid)
+            actor,
+            EventTag.REPO_DELETE,
+            repo_type=row.repo_type,
+            repo_id=row.repo_id,
+            uuid=str(row.uuid),
+            pk=row.pk,
         )
         search.forget_repo(row.pk)
+        forget_threads(row.pk)
         row.delete()
         transaction.on_commit(lambda: remove_git(repo))
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
 from django.db.models import Max
+from django.utils import timezone
 
 from accounts.actor import Actor, Level
 from models_app.actions.events import record_event
 from models_app.actions.locking import lock_repo
+from models_app.actions.mentions import references_in
 from models_app.actions.refusals import InvalidInput
 from models_app.content.markdown import render_markdown
 from models_app.discussions import access_discussion, check_participant, pull_request_number
 from models_app.files import git_store
-from models_app.models import Discussion, DiscussionEvent, EventTag, Repo
+from models_app.models import Discussion, DiscussionEvent, EventTag, Repo, ThreadSubscription
 from models_app.storage.gitmerge import new_commits
+from models_app.thread_search import index_comment
 
 MAX_TITLE_CHARACTERS = 300
 MIN_TITLE_CHARACTERS = 3
@@ -24,6 +28,7 @@ MAX_COMMENT_CHARACTERS = 64 * 1024
 MAX_THREAD_CHARACTERS = 4_000_000
 MAX_THREAD_EVENTS = 5000
 MAX_COMMITS_TOLD = 100
+_SUBMIT_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 def lock_thread(actor: Actor, repo: Repo, num: int) -> tuple[Repo, Discussion]:
@@ -70,24 +75,53 @@ def checked_comment(text: str) -> str:
 
 
 def rendered(repo: Repo, text: str) -> str:
-    """The comment as sanitised HTML; links without a host lead into the repo."""
-    return render_markdown(text, repo.get_absolute_url(), repo.default_branch)
+    """The comment as sanitised HTML; links without a host lead into the repo, names to what they name."""
+    return render_markdown(text, repo.get_absolute_url(), repo.default_branch, references_in(repo))
 
 
 def add_event(actor: Actor, discussion: Discussion, kind: str, **data: Any) -> DiscussionEvent:
-    """Append to the thread."""
+    """Append to the thread, which is news of it."""
+    _touch(discussion)
     return DiscussionEvent.objects.create(discussion=discussion, type=kind, author=actor.user, data=data)
 
 
-def add_comment(actor: Actor, repo: Repo, discussion: Discussion, text: str) -> DiscussionEvent:
+def add_comment(
+    actor: Actor, repo: Repo, discussion: Discussion, text: str, submit_key: str = ""
+) -> DiscussionEvent:
     """Append a comment; InvalidInput for a thread that is full. The text has been checked."""
     check_not_full(discussion)
     discussion.comments_count += 1
     make_room(discussion, len(text))
+    _touch(discussion)
+    # Who takes part hears of what follows, unless they have said otherwise.
+    ThreadSubscription.objects.get_or_create(user=actor.user, discussion=discussion)
     data = {"html": rendered(repo, text), "history": []}
-    return DiscussionEvent.objects.create(
-        discussion=discussion, type="comment", author=actor.user, body=text, data=data
+    made = DiscussionEvent.objects.create(
+        discussion=discussion,
+        type="comment",
+        author=actor.user,
+        body=text,
+        data=data,
+        submit_key=submit_key,
     )
+    index_comment(made)
+    return made
+
+
+def said_before(actor: Actor, submit_key: str) -> DiscussionEvent | None:
+    """What the same form has made already, sent twice by a double click or a lost answer; call under the
+    lock."""
+    if not submit_key or actor.user is None:
+        return None
+    if not _SUBMIT_KEY.fullmatch(submit_key):
+        raise InvalidInput("This form is broken; please load the page again.")
+    rows = DiscussionEvent.objects.select_related("discussion__repo__namespace")
+    return rows.filter(author=actor.user, submit_key=submit_key).first()
+
+
+def _touch(discussion: Discussion) -> None:
+    discussion.last_activity_at = timezone.now()
+    discussion.save(update_fields=["last_activity_at"])
 
 
 def check_not_full(discussion: Discussion) -> None:

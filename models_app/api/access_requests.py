@@ -111,7 +111,14 @@ def _plain(request: HttpRequest) -> HttpRequest:
 
 
 _REPO = "api/<str:kind>/<str:namespace>/<str:name>/user-access-request"
-_KINDS = {"": "models", "datasets/": "datasets", "spaces/": "spaces", "kernels/": "kernels"}
+_KINDS = {
+    "": "models",
+    "datasets/": "datasets",
+    "spaces/": "spaces",
+    "kernels/": "kernels",
+    "recipes/": "recipes",
+    "tutorials/": "tutorials",
+}
 urlpatterns = [
     # Before the statuses, which would take these words for one.
     path(f"{_REPO}/handle", HandleRequest.as_view()),

@@ -24,6 +24,10 @@ _CLIENTS = re.compile(
     r"\bgit/|git-lfs/|llama|vllm|candle|mlx",
     re.IGNORECASE,
 )
+# What programs without a person behind them call themselves, though they may use such a tool.
+_BOTS = re.compile(
+    r"(?<!ro)bot\b|crawl|spider|slurp|scrap(?:er|y)|monitor|uptime|pingdom|headless", re.IGNORECASE
+)
 
 # Whom this process noted lately, so that a busy client writes one line and not thousands.
 _recent = Recent()
@@ -38,7 +42,7 @@ def count_request(
     a client's first file of the day does.
     """
     agent = request.headers.get("User-Agent", "")[:500]
-    if not _CLIENTS.search(agent):
+    if not _CLIENTS.search(agent) or _BOTS.search(agent):
         return
     now = timezone.now()
     seconds, window = 86_400, ""

@@ -60,6 +60,10 @@ EXPAND: dict[str, set[str]] = {
     RepoType.SPACE: _COMMON | _SPACE,
     RepoType.KERNEL: _COMMON | _COUNTED,
 }
+# The portal's own types have what any repo has.
+for _table in (BRIEF, FULL, INFO):
+    _table |= {RepoType.RECIPE: _table[RepoType.KERNEL], RepoType.TUTORIAL: _table[RepoType.KERNEL]}
+EXPAND |= {RepoType.RECIPE: EXPAND[RepoType.KERNEL], RepoType.TUTORIAL: EXPAND[RepoType.KERNEL]}
 # Known to clients, never known to this hub: asked for, they are left out.
 UNKNOWN_HERE = {
     "citation", "gguf", "inference", "inferenceProviderMapping", "mainSize", "mask_token",

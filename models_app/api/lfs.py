@@ -17,6 +17,7 @@ from models_app.api import lfs_locks, lfs_parts
 from models_app.api.lfs_links import LINK_SECONDS, check_sender, link_to, mint, read_link
 from models_app.api.lfs_view import MEDIA_TYPE, LfsView
 from models_app.api.ranges import asked_span, outside
+from models_app.api.repo_view import REPO_TYPES
 from models_app.api.wire import (
     HubAPIView,
     WireError,
@@ -182,7 +183,7 @@ class Verify(HubAPIView):
 def _below_repos() -> Iterator[URLPattern]:
     """The routes that git-lfs finds below a repo's address, for each kind of repo."""
     views: dict[str, type[View]] = {"objects/batch": Batch, **lfs_locks.VIEWS}
-    for kind in ("datasets", "spaces", "kernels", "models"):
+    for kind in REPO_TYPES:
         top = "" if kind == "models" else f"{kind}/"
         for tail, view in views.items():
             yield path(f"{top}<str:namespace>/<str:name>.git/info/lfs/{tail}", view.as_view(), {"kind": kind})

@@ -16,7 +16,7 @@ from models_app.api.expand import check_expand
 from models_app.api.facts import gather
 from models_app.api.summaries import list_properties, summary_json
 from models_app.api.wire import HubAPIView, WireError, flag, next_link, query_int, query_words
-from models_app.models import Benchmark, Repo, RepoQuerySet, RepoTag, RepoType
+from models_app.models import WIRE_TYPES, Benchmark, Repo, RepoQuerySet, RepoTag, RepoType
 from models_app.search import search_repos
 
 MAX_PAGE = 1000
@@ -164,5 +164,5 @@ def _loaded(repos: RepoQuerySet, wanted: Collection[str]) -> RepoQuerySet:
 
 
 urlpatterns = [
-    path(f"api/{repo_type}s", RepoList.as_view(), {"repo_type": repo_type.value}) for repo_type in RepoType
+    path(f"api/{repo_type}s", RepoList.as_view(), {"repo_type": repo_type.value}) for repo_type in WIRE_TYPES
 ]

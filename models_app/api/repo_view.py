@@ -11,9 +11,14 @@ from rest_framework.response import Response
 from accounts.actor import Level
 from models_app.access import RepoNotFound, access_repo
 from models_app.api.wire import HubAPIView, public_url
-from models_app.models import Repo
+from models_app.models import WIRE_TYPES, Repo
 
-REPO_TYPES = {"models": "model", "datasets": "dataset", "spaces": "space", "kernels": "kernel"}
+# What clients know; then what the portal has besides, whose files and git are served by the same doors.
+REPO_TYPES = {
+    **{f"{repo_type}s": str(repo_type) for repo_type in WIRE_TYPES},
+    "recipes": "recipe",
+    "tutorials": "tutorial",
+}
 
 
 def repo_url(repo: Repo) -> str:

@@ -35,6 +35,7 @@ from models_app.api import (
     my_repos,
     not_here,
     oauth,
+    page_uploads,
     quicksearch,
     repos,
     resolve,
@@ -50,6 +51,7 @@ from models_app.api import (
     xet_links,
     xet_upload,
 )
+from models_app.api.repo_view import REPO_TYPES
 from models_app.api.wire import error_response, raw_path
 
 _REPO = "api/<str:kind>/<str:namespace>/<str:name>"
@@ -81,6 +83,7 @@ def _resolver(*words: str | None) -> URLResolver:
     return URLResolver(RegexPattern(r"^/"), [route for route in WIRE if _first_word(route) in words])
 
 
+_TYPES = rf"(?:(?:{'|'.join(kind for kind in REPO_TYPES if kind != 'models')})/)?"
 WIRE: list[URLPattern] = [
     # identity
     path("api/whoami-v2", users.WhoAmI.as_view()),
@@ -131,16 +134,15 @@ WIRE: list[URLPattern] = [
     path(f"{_REPO}/paths-info/<str:revision>", files.PathsInfo.as_view()),
     # writing
     path(f"{_REPO}/preupload/<str:revision>", commits.Preupload.as_view()),
+    path(f"{_REPO}/upload-parts/<str:revision>", page_uploads.UploadParts.as_view()),
     path(f"{_REPO}/commit/<str:revision>", commits.Commit.as_view()),
     path(f"{_REPO}/branch/<str:branch>", commits.Branch.as_view()),
     path(f"{_REPO}/tag/<str:name_or_revision>", commits.Tag.as_view()),
     # everything else below a repo type is about a repo nobody has
-    re_path(r"^api/(?P<kind>models|datasets|spaces|kernels)/", repos.NoSuchRepo.as_view()),
-    *[route for kind in ("datasets", "spaces", "kernels", "models") for route in _file_routes(kind)],
+    re_path(rf"^api/(?P<kind>{'|'.join(REPO_TYPES)})/", repos.NoSuchRepo.as_view()),
+    *[route for kind in sorted(REPO_TYPES, key="models".__eq__) for route in _file_routes(kind)],
     # one-segment ids of old clients
-    re_path(
-        r"^(?:(?:datasets|spaces|kernels)/)?[^/]+(?:/[^/]+)?/(?:resolve|raw)/", repos.NoSuchRepo.as_view()
-    ),
+    re_path(rf"^{_TYPES}[^/]+(?:/[^/]+)?/(?:resolve|raw)/", repos.NoSuchRepo.as_view()),
 ]
 # There are many routes: a path is compared only with those that its first words leave over.
 _elsewhere = _resolver(None)
@@ -177,7 +179,6 @@ def _without_body(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
-_TYPES = r"(?:(?:datasets|spaces|kernels)/)?"
 urlpatterns = [
     re_path(r"^(?:api|cas|lfs|v1)/", wire_entry),
     re_path(r"^(?:oauth/(?:device|token)$|uploads(?:/|$)|papers/[^/]+\.md$)", wire_entry),

@@ -19,7 +19,7 @@ from accounts.auth import bearer_text
 from accounts.models import AccessToken, TokenRole, User
 from accounts.tokens import still_valid
 from models_app.access import LoginRequired, check_repo
-from models_app.api.repo_view import RepoAPIView
+from models_app.api.repo_view import REPO_TYPES, RepoAPIView
 from models_app.api.wire import (
     HubAPIView,
     WireError,
@@ -179,7 +179,7 @@ class UploadAPIView(HubAPIView):
 
 urlpatterns = [
     re_path(
-        r"^api/(?P<kind>models|datasets|spaces|kernels)/(?P<namespace>[^/]+)/(?P<name>[^/]+)"
+        rf"^api/(?P<kind>{'|'.join(REPO_TYPES)})/(?P<namespace>[^/]+)/(?P<name>[^/]+)"
         r"/xet-(?P<access>read|write)-token/(?P<revision>[^/]+)$",
         XetToken.as_view(),
     ),

@@ -20,6 +20,15 @@ _LIBRARIES = (
 _FORMAT_TAGS = {
     ".safetensors": "safetensors", ".onnx": "onnx", ".gguf": "gguf", ".bin": "pytorch", ".pth": "pytorch",
 }  # fmt: skip
+# What holds weights, and what of a dataset's files holds its rows.
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".gguf", ".ggml", ".h5", ".keras",
+            ".msgpack", ".tflite", ".npz")  # fmt: skip
+_NO_WEIGHTS = ("training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt")
+_DATA_FORMATS = {
+    ".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".arrow": "arrow",
+    ".txt": "text", ".png": "images", ".jpg": "images", ".jpeg": "images", ".webp": "images",
+    ".wav": "audio", ".flac": "audio", ".mp3": "audio", ".tar": "webdataset",
+}  # fmt: skip
 # Metadata fields whose values become tags `kind:value` of a model and of a dataset (hf-wire section 5).
 _MODEL_KINDS = {"datasets": "dataset", "license": "license", "language": "language"}
 _DATASET_KINDS = {
@@ -31,7 +40,18 @@ _DATASET_KINDS = {
 }  # fmt: skip
 _SPACE_KINDS = {"license": "license", "models": "model", "datasets": "dataset"}
 _KERNEL_KINDS = {"license": "license", "language": "language"}
-_KINDS = {"model": _MODEL_KINDS, "dataset": _DATASET_KINDS, "space": _SPACE_KINDS, "kernel": _KERNEL_KINDS}
+# What a tutorial is about: lists of the repos it names.
+_TUTORIAL_KINDS = {
+    "license": "license",
+    "language": "language",
+    "models": "model",
+    "datasets": "dataset",
+    "recipes": "recipe",
+}
+_KINDS = {
+    "model": _MODEL_KINDS, "dataset": _DATASET_KINDS, "space": _SPACE_KINDS, "kernel": _KERNEL_KINDS,
+    "tutorial": _TUTORIAL_KINDS,
+}  # fmt: skip
 
 
 def texts(value: Any) -> list[str]:
@@ -67,6 +87,22 @@ def pipeline_of(metadata: dict[str, Any], repo_type: str) -> str:
     return next((tag for tag in texts(metadata.get("tags")) if tag in PIPELINE_TAGS), "")
 
 
+def weights_bytes(files: Iterable[tuple[str, int]]) -> int | None:
+    """Bytes of one copy of a model's weights, None where it has none: what it takes in memory at least.
+
+    A repo may hold the same weights in several formats, and in GGUF at several precisions: the format with
+    the most bytes counts, of GGUF the largest file.
+    """
+    totals: dict[str, int] = {}
+    for path, size in files:
+        ending = path[path.rfind(".") :].lower() if "." in path else ""
+        if ending not in _WEIGHTS or path.rpartition("/")[2] in _NO_WEIGHTS:
+            continue
+        one_of_many = ending in (".gguf", ".ggml")
+        totals[ending] = max(totals.get(ending, 0), size) if one_of_many else totals.get(ending, 0) + size
+    return max(totals.values(), default=None)
+
+
 def base_models_of(metadata: dict[str, Any], paths: Sequence[str]) -> list[tuple[str, str]]:
     """[(parent repo id, relation)]: finetune, adapter, quantized or merge, as declared or as files show."""
     parents = [name for name in texts(metadata.get("base_model")) if _REPO_ID.fullmatch(name)]
@@ -99,13 +135,15 @@ def _all_tags(
     for plain in (library, *_format_tags(repo_type, paths), *texts(metadata.get("tags")), pipeline):
         if plain:
             yield "tag", plain
-    for name, kind in _KINDS[repo_type].items():
+    for name, kind in _KINDS.get(repo_type, _KERNEL_KINDS).items():
         for value in texts(metadata.get(name)):
             yield kind, value
     if repo_type == "model":
         parents = base_models_of(metadata, paths)
         yield from (("base_model", parent) for parent, _ in parents)
         yield from (("base_model", f"{relation}:{parent}") for parent, relation in parents)
+    if repo_type == "dataset":
+        yield from (("format", name) for name in _data_formats(paths))
     yield from (("arxiv", paper) for paper in _ARXIV.findall(body)[:20])
 
 
@@ -114,3 +152,8 @@ def _format_tags(repo_type: str, paths: Sequence[str]) -> list[str]:
         return []
     endings = {path[path.rfind(".") :] for path in paths if "." in path}
     return list(dict.fromkeys(tag for ending, tag in _FORMAT_TAGS.items() if ending in endings))
+
+
+def _data_formats(paths: Sequence[str]) -> list[str]:
+    endings = {path[path.rfind(".") :].lower() for path in paths if "." in path.rpartition("/")[2]}
+    return list(dict.fromkeys(name for ending, name in _DATA_FORMATS.items() if ending in endings))

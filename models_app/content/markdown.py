@@ -14,12 +14,16 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.dollarmath.index import math_inline_dollar
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 from pygments.token import STANDARD_TYPES
 
+from models_app.content.formulas import Formulas, without_ticks
 from models_app.content.highlight import highlight_as
+from models_app.content.references import References, link_references
 
 MAX_MARKDOWN_CHARS = 128 * 1024
 # Of all its blocks together.
@@ -33,6 +37,7 @@ _TAG_NAMES = """
 """
 _TAGS = set(_TAG_NAMES.split())
 _DROPPED_WHOLE = {"script", "style", "template", "title", "textarea", "select", "noscript", "iframe"}
+_UNDESCRIBED = re.compile(r"<img (?![^>]*\balt=)")
 _ALIGNED = ("div", "h1", "h2", "h3", "h4", "h5", "h6", "img", "p", "table", "td", "th", "tr")
 _ATTRIBUTES: dict[str, set[str]] = {
     "*": {"id", "title", "lang", "dir"},
@@ -47,34 +52,42 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "th": {"colspan", "rowspan", "scope"},
 }
 _CLASSES: dict[str, set[str]] = {
-    "span": {name for name in STANDARD_TYPES.values() if name},
-    "div": {"highlight"},
+    "span": {"formula-source", *(name for name in STANDARD_TYPES.values() if name)},
+    "div": {"highlight", "formula"},
     "li": {"task-list-item", "footnote-item"},
     "ul": {"contains-task-list"},
     "section": {"footnotes"},
     "ol": {"footnotes-list"},
     "sup": {"footnote-ref"},
-    "a": {"footnote-backref"},
+    "a": {"footnote-backref", "mention"},
     "input": {"task-list-item-checkbox"},
 }
 _DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 _SLUG_DROPS = re.compile(r"[^\w\- ]")
 
 
-def render_markdown(text: str, repo_path: str = "", revision: str = "main") -> str:
-    """Sanitised HTML of GitHub-flavoured Markdown: tables, task lists, footnotes, anchors, highlighted code.
+def render_markdown(
+    text: str, repo_path: str = "", revision: str = "main", references: References | None = None
+) -> str:
+    """Sanitised HTML of GitHub-flavoured Markdown: tables, task lists, footnotes, anchors, highlighted code,
+    and formulas between dollar signs as MathML.
 
     `repo_path` is the repo's page (`/alice/net`, `/datasets/alice/digits`): relative links become its `blob`
-    pages and relative images its `resolve` files at `revision`; without it they are dropped. Text beyond
-    131,072 characters is cut, with a line that says so.
+    pages and relative images its `resolve` files at `revision`; without it they are dropped. `references`
+    knows what `@person`, `#12` and `owner/name` lead to. Text beyond 131,072 characters is cut, with a line
+    that says so.
     """
     if len(text) > MAX_MARKDOWN_CHARS:
         text = text[:MAX_MARKDOWN_CHARS] + _CUT
     parser = _parser()
-    env: dict[str, Any] = {}
+    formulas = Formulas()
+    env: dict[str, Any] = {"formulas": formulas}
     tokens = parser.parse(text, env)
     _spare_code(tokens)
-    return sanitize_html(parser.renderer.render(tokens, parser.options, env), _rewriter(repo_path, revision))
+    if references is not None:
+        link_references(tokens, references)
+    html = parser.renderer.render(tokens, parser.options, env)
+    return formulas.put_back(sanitize_html(html, _rewriter(repo_path, revision)))
 
 
 def _spare_code(tokens: Sequence[Token]) -> None:
@@ -88,7 +101,7 @@ def _spare_code(tokens: Sequence[Token]) -> None:
 
 def sanitize_html(html: str, rewrite: Callable[[str, str, str], str | None]) -> str:
     """Keep what a document needs; `rewrite(tag, attribute, value)` gives the value to keep, or None."""
-    return nh3.clean(
+    clean = nh3.clean(
         html,
         tags=_TAGS,
         clean_content_tags=_DROPPED_WHOLE,
@@ -100,6 +113,8 @@ def sanitize_html(html: str, rewrite: Callable[[str, str, str], str | None]) -> 
         link_rel="nofollow noopener noreferrer ugc",
         id_prefix=ID_PREFIX,
     )
+    # A picture that nobody described is decoration: without this its address would be read out.
+    return _UNDESCRIBED.sub('<img alt="" ', clean)
 
 
 def summary_of(text: str, limit: int = 300) -> str:
@@ -124,6 +139,13 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": True, "highlight": _highlight})
     parser.enable(["table", "strikethrough"])
     parser.use(tasklists_plugin).use(footnote_plugin).use(gfm_autolink_plugin)
+    # As money is written ("$5 or $6"), so that cards which knew nothing of formulas stay what they were.
+    parser.use(
+        dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True
+    )
+    parser.inline.ruler.at("math_inline", without_ticks(math_inline_dollar(False, False, True)))
+    for name in ("math_inline", "math_inline_double", "math_block"):
+        parser.add_render_rule(name, _formula)
     parser.core.ruler.push("heading_ids", _heading_ids)
     parser.core.ruler.push("cell_alignment", _cell_alignment)
     return parser
@@ -139,6 +161,15 @@ def _heading_ids(state: StateCore) -> None:
         slug = _SLUG_DROPS.sub("", "".join(words).strip().lower()).replace(" ", "-")[:80]
         seen[slug] = seen.get(slug, -1) + 1
         token.attrSet("id", f"{slug}-{seen[slug]}" if seen[slug] else slug)
+
+
+def _formula(_self: Any, tokens: Sequence[Token], idx: int, _options: Any, env: dict[str, Any]) -> str:
+    """A holder for the formula; a document that is only skimmed has nobody to hold it."""
+    formulas, token = env.get("formulas"), tokens[idx]
+    if formulas is None:
+        return escape(token.content)
+    held = str(formulas.hold(token.content, block=token.type != "math_inline"))
+    return f'<div class="formula">{held}</div>\n' if token.type == "math_block" else held
 
 
 def _cell_alignment(state: StateCore) -> None:

@@ -55,14 +55,15 @@ def count_parameters(file: BinaryIO, size: int, max_header: int = MAX_HEADER_BYT
     counts: dict[str, int] = {}
     for name, tensor in header.items():
         if name != "__metadata__":
-            dtype, number = _count_one(name, tensor, size - 8 - length)
+            dtype, number = check_tensor(name, tensor, size - 8 - length)
             counts[dtype] = counts.get(dtype, 0) + number
     if sum(number * _BITS[dtype] for dtype, number in counts.items()) > 8 * (size - 8 - length):
         raise BadSafetensors("The tensors overlap: together they are larger than the file.")
     return counts
 
 
-def _count_one(name: str, tensor: Any, data_bytes: int) -> tuple[str, int]:
+def check_tensor(name: str, tensor: Any, data_bytes: int) -> tuple[str, int]:
+    """Dtype and number of parameters of one tensor of a header, or BadSafetensors."""
     refusal = BadSafetensors(f"The tensor {name[:60]!r} has no sound dtype, shape and data_offsets.")
     if not isinstance(tensor, dict):
         raise refusal

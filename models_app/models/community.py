@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from models_app.models.content import LargeFile
@@ -38,6 +39,13 @@ class Discussion(models.Model):
     merge_oid = models.CharField(max_length=40, blank=True)
     is_locked = models.BooleanField(default=False)
     is_pinned = models.BooleanField(default=False)
+    # A question waits for an answer; `accepted` is the comment that was one.
+    is_question = models.BooleanField(default=False)
+    accepted = models.ForeignKey(
+        "models_app.DiscussionEvent", models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    # When something was last said or done in it: the order of lists.
+    last_activity_at = models.DateTimeField(default=timezone.now)
     comments_count = models.PositiveIntegerField(default=0)
     # Characters of all its comments with their earlier texts: what one answer of its details has to carry.
     text_size = models.PositiveIntegerField(default=0)
@@ -45,7 +53,11 @@ class Discussion(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["repo", "num"], name="discussion_num_once")]
-        indexes: ClassVar = [models.Index(fields=["repo", "-num"])]
+        indexes: ClassVar = [
+            models.Index(fields=["repo", "-num"]),
+            models.Index(fields=["repo", "-last_activity_at"], name="discussion_activity"),
+            models.Index(fields=["-last_activity_at", "-id"], name="discussion_lately"),
+        ]
 
     def __str__(self) -> str:
         return f"#{self.num} of {self.repo_id}"
@@ -80,13 +92,37 @@ class DiscussionEvent(models.Model):
     hidden_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    # Of the form that sent it: the same form sent twice says it once.
+    submit_key = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering: ClassVar = ["created_at", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["author", "submit_key"], condition=~Q(submit_key=""), name="submitted_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} in {self.discussion_id}"
+
+
+class Reaction(models.Model):
+    """One person answers a comment with one emoji."""
+
+    event = models.ForeignKey(DiscussionEvent, models.CASCADE, related_name="reactions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="reactions")
+    emoji = models.CharField(max_length=16)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event", "user", "emoji"], name="reaction_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emoji} by {self.user_id} on {self.event_id}"
 
 
 class Attachment(models.Model):

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from models_app.models.repo import Repo
@@ -43,8 +44,15 @@ class EventTag(models.TextChoices):
     DISCUSSION_MERGE = "discussion:pull-request:merge"
     DISCUSSION_COMMIT = "discussion:commit:add"
     DISCUSSION_LOCK = "discussion:lock:change"
+    DISCUSSION_PIN = "discussion:pin:change"
+    DISCUSSION_ACCEPT = "discussion:answer:accept"
+    DISCUSSION_REACT = "discussion:reaction:change"
     FOLLOW_ADD = "user:follow:add"
     FOLLOW_REMOVE = "user:follow:remove"
+    REPO_FOLLOW = "user:repo-follow:add"
+    REPO_UNFOLLOW = "user:repo-follow:remove"
+    BADGE_EARN = "user:badge:earn"
+    BOARD_MOVE = "board:rank:change"
     COLLECTION_CHANGE = "user:collection:change"
     WEBHOOK_CHANGE = "user:webhook:change"
     MACHINE_CHANGE = "user:machine:change"
@@ -68,9 +76,16 @@ class Event(models.Model):
     repo = models.ForeignKey(Repo, models.SET_NULL, null=True, related_name="events")
     data = models.JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now, db_index=True)
+    # When everybody whom it concerns had been told; empty: it is still to be done.
+    notified_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["id"], condition=Q(notified_at=None), name="event_to_tell"),
+            models.Index(fields=["repo", "-at"], name="event_of_repo"),
+            models.Index(fields=["actor", "-at"], name="event_of_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.tag} at {self.at:%Y-%m-%d %H:%M}"

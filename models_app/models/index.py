@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
 
 from models_app.models.repo import Repo
 
@@ -18,6 +19,8 @@ class RepoCard(models.Model):
     # [{"path", "size", "blob_id", "lfs": sha256 or null}], so that lists never open git
     siblings = models.JSONField(default=list)
     total_bytes = models.BigIntegerField(default=0)
+    # Of the files that hold weights: what a net takes in memory, before anything runs.
+    weights_bytes = models.BigIntegerField(null=True)
     pipeline_tag = models.CharField(max_length=64, blank=True, db_index=True)
     library_name = models.CharField(max_length=64, blank=True, db_index=True)
     license = models.CharField(max_length=64, blank=True, db_index=True)
@@ -29,6 +32,13 @@ class RepoCard(models.Model):
     # "images": [{"label", "src"}], "problems": []}
     preview = models.JSONField(default=dict)
     search_text = models.TextField(blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["parameters"], name="card_parameters"),
+            models.Index(fields=["total_bytes"], name="card_bytes"),
+            models.Index(fields=["weights_bytes"], name="card_weights"),
+        ]
 
     def __str__(self) -> str:
         return f"card of {self.repo_id}"
@@ -106,3 +116,41 @@ class EvalResult(models.Model):
 
     def __str__(self) -> str:
         return f"{self.repo_id} on {self.dataset_id}: {self.value}"
+
+
+class Recipe(models.Model):
+    """A `recipe.yaml` in a repo: of a recipe repo the recipe itself, of a model the one that made it."""
+
+    repo = models.OneToOneField(Repo, models.CASCADE, related_name="recipe")
+    oid = models.CharField(max_length=40)
+    title = models.CharField(max_length=200, blank=True)
+    base_model = models.CharField(max_length=200, blank=True)
+    dataset = models.CharField(max_length=200, blank=True)
+    pipeline_tag = models.CharField(max_length=64, blank=True, db_index=True)
+    strategy = models.CharField(max_length=40, blank=True, db_index=True)
+    spec = models.JSONField(default=dict)
+    # Of what it does, base and data left out: two recipes with the same one are the same method.
+    fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
+    is_valid = models.BooleanField(default=True)
+    problems = models.JSONField(default=list)
+    # The repo it was forked from, as it was named then.
+    forked_from = models.ForeignKey(Repo, models.SET_NULL, null=True, blank=True, related_name="recipe_forks")
+
+    def __str__(self) -> str:
+        return f"recipe of {self.repo_id}"
+
+
+class BoardMove(models.Model):
+    """A model took or changed its place on a board; `before` is empty for one that is new there."""
+
+    benchmark = models.ForeignKey(Benchmark, models.CASCADE, related_name="moves")
+    task_id = models.CharField(max_length=100)
+    repo = models.ForeignKey(Repo, models.CASCADE, related_name="board_moves")
+    before = models.PositiveIntegerField(null=True)
+    after = models.PositiveIntegerField()
+    value = models.FloatField()
+    verified = models.BooleanField(default=False)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} on {self.benchmark_id}: {self.before} → {self.after}"

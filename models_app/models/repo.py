@@ -6,7 +6,8 @@ import uuid
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -18,12 +19,22 @@ if TYPE_CHECKING:
 
 
 class RepoType(models.TextChoices):
-    """The wire's repo types. A space is stored and shown, never run."""
+    """The wire's repo types, and three of the portal's own. A space is stored and shown, never run."""
 
     MODEL = "model"
     DATASET = "dataset"
     SPACE = "space"
     KERNEL = "kernel"
+    # `recipe.yaml` and its README; an article; the threads of one topic of the site's forum
+    RECIPE = "recipe"
+    TUTORIAL = "tutorial"
+    FORUM = "forum"
+
+
+# What Hugging Face's clients know; of the others the wire serves files, git and nothing else.
+WIRE_TYPES = (RepoType.MODEL, RepoType.DATASET, RepoType.SPACE, RepoType.KERNEL)
+# The organization whose forum repos are the topics of `/forum`.
+FORUM_NAMESPACE = "forum"
 
 
 class RepoQuerySet(models.QuerySet["Repo"]):
@@ -32,6 +43,11 @@ class RepoQuerySet(models.QuerySet["Repo"]):
     def visible_to(self, actor: Actor) -> RepoQuerySet:
         """Repos whose existence the actor may know; must agree with `access.access_repo` (tested)."""
         return self.filter(visible_filter(actor))
+
+    def behind(self, field: str) -> Exists:
+        """The condition that `field` of the rows in hand is one of these repos, asked of each row: SQLite
+        answers `IN` by listing all of them first."""
+        return Exists(self.order_by().filter(pk=OuterRef(field)))
 
     def of_type(self, repo_type: str) -> RepoQuerySet:
         return self.filter(repo_type=repo_type)
@@ -51,7 +67,9 @@ class RepoQuerySet(models.QuerySet["Repo"]):
 
     def for_lists(self) -> RepoQuerySet:
         """Everything a list page or list endpoint shows, in one query and its prefetches."""
-        return self.select_related("namespace", "card").prefetch_related("tag_rows")
+        rows = self.select_related("namespace", "card").prefetch_related("tag_rows")
+        # The card's pointer to a newer version, for a badge; of its metadata lists read nothing else.
+        return rows.annotate(new_version=KeyTextTransform("new_version", "card__metadata"))
 
 
 class Repo(models.Model):
@@ -83,13 +101,33 @@ class Repo(models.Model):
             models.UniqueConstraint("repo_type", "namespace", Lower("name"), name="repo_id_ci"),
             models.CheckConstraint(condition=~Q(name=""), name="repo_has_name"),
         ]
-        indexes: ClassVar = [models.Index(fields=["repo_type", "-last_modified"])]
+        # One for each order of the lists, so that a page of them is read without sorting the others.
+        indexes: ClassVar = [
+            models.Index(Lower("name"), name="repo_name"),
+            models.Index(
+                fields=["repo_type", "-trending_score", "-last_modified", "-id"], name="repo_trending"
+            ),
+            models.Index(fields=["repo_type", "-last_modified", "-id"], name="repo_updated"),
+            models.Index(fields=["repo_type", "-created_at", "-id"], name="repo_created"),
+            models.Index(fields=["repo_type", "-likes_count", "-last_modified", "-id"], name="repo_liked"),
+            models.Index(fields=["repo_type", "-downloads_30d", "-last_modified", "-id"], name="repo_loaded"),
+            models.Index(
+                fields=["namespace", "repo_type", "-last_modified", "-id"], name="repo_of_namespace"
+            ),
+            models.Index(
+                fields=["repo_type"],
+                condition=Q(private=True) | Q(disabled_at__isnull=False),
+                name="repo_hidden",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.repo_type} {self.repo_id}"
 
     def get_absolute_url(self) -> str:
-        """The repo's page, without the host."""
+        """The repo's page, without the host; a forum's topic is named by its own name alone."""
+        if self.repo_type == RepoType.FORUM:
+            return f"/forum/{self.name}"
         return f"/{self.url_prefix}{self.repo_id}"
 
     @property

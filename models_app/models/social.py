@@ -1,4 +1,4 @@
-"""Who likes, follows, collects, and who asked to be let in."""
+"""Who likes, follows, pins, collects, and who asked to be let in."""
 
 from __future__ import annotations
 
@@ -47,6 +47,22 @@ class Follow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} follows {self.namespace_id}"
+
+
+class ProfilePin(models.Model):
+    """A repo that a person shows first on their profile. It was public then; who may see it now is the
+    reader's to ask."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="pins")
+    repo = models.ForeignKey(Repo, models.CASCADE, related_name="pins")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["position", "id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "repo"], name="profile_pin_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} pins {self.repo_id}"
 
 
 class AccessStatus(models.TextChoices):

@@ -33,14 +33,20 @@ class FileDiff:
     removed: int = 0
     old: Pointer | None = None
     new: Pointer | None = None
+    old_blob: str = ""
+    new_blob: str = ""
 
 
 @dataclass(frozen=True)
 class Diff:
-    """The files shown, in order of their paths, and how many more there are."""
+    """The files shown, in order of their paths, and how many more there are; `old` and `new` are the commits
+    and `git` is the repository they are in."""
 
     files: tuple[FileDiff, ...]
     left_out: int
+    old: str = ""
+    new: str = ""
+    git: Path | None = None
 
     @property
     def text(self) -> str:
@@ -66,7 +72,14 @@ def _diff(path: Path, old: str, new: str) -> Diff:
             break
         files.append(_file(store, found, position, delta))
         room -= len(files[-1].text)
-    return Diff(tuple(files), len(found) - len(files))
+    return Diff(tuple(files), len(found) - len(files), old, new, path)
+
+
+def text_diff(path: str, old: bytes, new: bytes) -> FileDiff:
+    """From one text to another, of which neither need be in a repository."""
+    patch = pygit2.Patch.create_from(old, new, old_as_path=path, new_as_path=path)
+    _context, added, removed = patch.line_stats
+    return FileDiff(path, "modified", "text", (patch.text or ""), added, removed)
 
 
 def _file(store: GitStore, found: pygit2.Diff, position: int, delta: pygit2.DiffDelta) -> FileDiff:
@@ -82,7 +95,8 @@ def _file(store: GitStore, found: pygit2.Diff, position: int, delta: pygit2.Diff
     kind = "large" if old or new else "text"
     text = patch.data.decode("utf-8", "replace")
     text = text if text.endswith("\n") else f"{text}\n"
-    return FileDiff(path, status, kind, text, added, removed, old, new)
+    blobs = (str(delta.old_file.id), str(delta.new_file.id))
+    return FileDiff(path, status, kind, text, added, removed, old, new, *blobs)
 
 
 def _facts(store: GitStore, side: pygit2.DiffFile) -> tuple[int, Pointer | None]:

@@ -62,6 +62,15 @@ class PartStore:
         folder = self._folder(key)
         return sum(self._path(folder, number, etag).stat().st_size for number, etag in parts)
 
+    def held(self, key: str) -> dict[int, list[tuple[str, int]]]:
+        """{number: [(ETag, bytes)]} of the parts that are here; a number may have come with two contents."""
+        found: dict[int, list[tuple[str, int]]] = {}
+        for path in self._folder(key).glob("[0-9]*.*"):
+            number, _, digest = path.name.partition(".")
+            with suppress(FileNotFoundError):
+                found.setdefault(int(number), []).append((digest, path.stat().st_size))
+        return found
+
     def drop(self, key: str) -> None:
         """Forget the upload."""
         shutil.rmtree(self._folder(key), ignore_errors=True)

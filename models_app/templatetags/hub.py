@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from accounts import phrases
 from models_app.content.evals import SHARES
 from models_app.models import RepoCard
 
@@ -77,9 +78,27 @@ def score(value: float | None, metric: str = "accuracy") -> str:
 
 
 @register.filter
+def distance(value: float | None) -> str:
+    """How far apart two tensors are: 0.0123 → `1.23 %`; far below a percent in powers of ten."""
+    if not _is_number(value) or value is None:
+        return "∞" if isinstance(value, float) else "–"
+    return f"{value * 100:.3g} %" if value >= 0.0001 or not value else f"{value * 100:.1e} %"
+
+
+@register.filter
 def bound(value: float | None, metric: str = "accuracy") -> str:
     """One end of an interval: as `score`, a share to a tenth of a point."""
     return percent(value) if is_share(metric) else score(value, metric)
+
+
+@register.filter
+def gap(value: float | None, metric: str = "accuracy") -> str:
+    """A difference with its sign; of shares in percentage points, of others in three digits."""
+    if value is None or not _is_number(value):
+        return ""
+    if is_share(metric):
+        return _("%(points)s points") % {"points": f"{value * 100:+.1f}".replace("-", "−")}
+    return f"{value:+.3g}".replace("-", "−")
 
 
 def is_share(metric: str) -> bool:
@@ -100,6 +119,34 @@ def metric_label(metric: str) -> str:
     """A metric's name for people: `macro_f1` → `macro-F1`, `token_accuracy` → `token accuracy`."""
     known = {"loss": _("loss"), "accuracy": _("accuracy"), **METRIC_NAMES}
     return known.get(metric, metric.replace("_", " "))
+
+
+@register.filter
+def type_word(repo_type: str) -> str:
+    """What a repo of this type is called in a sentence."""
+    words = {
+        "model": _("model"),
+        "dataset": _("dataset"),
+        "space": _("space"),
+        "kernel": _("kernel"),
+        "recipe": _("recipe"),
+        "tutorial": _("tutorial"),
+        "forum": _("topic"),
+    }
+    return words.get(repo_type, repo_type)
+
+
+@register.filter
+def role_word(role: str) -> str:
+    """What a member of an organization may do there."""
+    words = {"read": _("reads"), "contributor": _("contributes"), "write": _("writes"), "admin": _("admin")}
+    return words.get(role, role)
+
+
+@register.filter
+def in_words(text: object) -> str:
+    """A sentence made below the pages, a refusal for example, in the reader's language."""
+    return phrases.in_words(text)
 
 
 @register.filter

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from django.db.models import Q
+
+from models_app.content.differences import difference
 from models_app.content.evals import wilson
 from models_app.leaderboards import leaderboard, task_of
-from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo, RepoTag
+from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo, RepoCard, RepoTag
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
@@ -49,9 +52,12 @@ def board_address(benchmark: Benchmark, task_id: str = "") -> str:
     return f"/leaderboards/{benchmark.repo.repo_id}" + (f"?{urlencode({'task': task_id})}" if task_id else "")
 
 
-def listed_benchmarks(actor: Actor) -> list[Benchmark]:
+def listed_benchmarks(actor: Actor, query: str = "") -> list[Benchmark]:
     """Benchmarks the staff list, whose dataset the actor may see; the one measured last comes first."""
-    seen = Benchmark.objects.filter(is_listed=True, repo__in=Repo.objects.visible_to(actor))
+    seen = Benchmark.objects.filter(Repo.objects.visible_to(actor).behind("repo"), is_listed=True)
+    for word in query.split()[:5]:
+        named = Q(name__icontains=word) | Q(repo__name__icontains=word)
+        seen = seen.filter(named | Q(repo__namespace__name__icontains=word))
     return list(seen.select_related("repo__namespace").order_by("-repo__last_modified", "-pk"))
 
 
@@ -106,6 +112,10 @@ class BoardRow:
     base: str
     base_repo: Repo | None
     is_baseline: bool
+    parameters: int | None = None
+    license: str = ""
+    # Whether its interval and the leader's leave open which of the two is better.
+    is_tied: bool = False
     low: float = 0
     high: float = 0
     at: float = 0
@@ -121,11 +131,14 @@ class BoardRow:
 
 
 def board_rows(benchmark: Benchmark, task: dict[str, Any], actor: Actor) -> list[BoardRow]:
-    """The ranking on one task with what the page says beside each number."""
+    """The ranking on one task with what the page says beside each number; three more queries."""
     rows = leaderboard(benchmark, str(task["id"]), actor)
-    bases = _bases([row.repo.pk for row in rows], actor)
-    tagged = RepoTag.objects.filter(repo__in=[row.repo.pk for row in rows], kind="tag", value=BASELINE_TAG)
+    keys = [row.repo.pk for row in rows]
+    bases = _bases(keys, actor)
+    tagged = RepoTag.objects.filter(repo__in=keys, kind="tag", value=BASELINE_TAG)
     baselines = set(tagged.values_list("repo", flat=True))
+    cards = RepoCard.objects.filter(repo__in=keys).values_list("repo", "parameters", "license")
+    facts = {key: (parameters, licence) for key, parameters, licence in cards}
     metric = str(task.get("metric", ""))
     lines = [
         BoardRow(
@@ -135,10 +148,27 @@ def board_rows(benchmark: Benchmark, task: dict[str, Any], actor: Actor) -> list
             base=bases[row.repo.pk][0] if row.repo.pk in bases else "",
             base_repo=bases[row.repo.pk][1] if row.repo.pk in bases else None,
             is_baseline=row.repo.pk in baselines,
+            parameters=facts.get(row.repo.pk, (None, ""))[0],
+            license=facts.get(row.repo.pk, (None, ""))[1],
         )
         for row in rows
     ]
-    return _placed(lines)
+    return _placed(_tied(lines))
+
+
+def _tied(lines: list[BoardRow]) -> list[BoardRow]:
+    """Marks who cannot be told from the leader: the interval of the difference holds nought."""
+    first = next((line for line in lines if line.interval), None)
+    if first is None or lines[0] is not first or first.interval is None:
+        return lines
+    marked = [first]
+    for line in lines[1:]:
+        is_tied = False
+        if line.interval is not None:
+            _gap, bounds = difference(line.result.value, line.interval, first.result.value, first.interval)
+            is_tied = bounds[0] <= 0 <= bounds[1]
+        marked.append(dataclasses.replace(line, is_tied=is_tied))
+    return marked
 
 
 def _bases(children: list[int], actor: Actor) -> dict[int, tuple[str, Repo | None]]:

@@ -6,23 +6,29 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from models_app.models import Repo
+from models_app import news
+from models_app.models import RepoType
 from models_app.views.boards import listed_benchmarks, summaries
-from models_app.views.lists import HEAVY, SORTS
 from models_app.views.support import HubRequest, page
 
 SHOWN = 6
+FEW = 4
 
 
 @require_safe
 @page
 def home(request: HubRequest) -> HttpResponse:
-    """Trending models and datasets, leaderboards, and live runs (by the runs room's own tag)."""
-    visible = Repo.objects.visible_to(request.actor).for_lists().defer(*HEAVY).order_by(*SORTS["trending"][1])
-    visible = visible.exclude(card__html="")  # a repo that says nothing of itself is no news
+    """Trending and new repos, boards that moved, recipes, the forum; runs by the runs room's own tags."""
+    actor = request.actor
+    moved = news.moved_boards(actor, FEW + 1)
     context = {
-        "models": visible.models()[:SHOWN],
-        "datasets": visible.datasets()[: SHOWN - 2],
-        "boards": summaries(listed_benchmarks(request.actor)[: SHOWN - 2], request.actor),
+        "models": news.trending(actor, RepoType.MODEL, SHOWN),
+        "datasets": news.trending(actor, RepoType.DATASET, FEW),
+        "newest": news.newest(actor, (RepoType.MODEL, RepoType.DATASET), FEW + 1),
+        "recipes": news.trending(actor, RepoType.RECIPE, FEW),
+        "threads": news.forum_lately(actor, FEW),
+        "moved": moved,
+        # A hub on which nothing has moved yet shows the boards there are.
+        "boards": [] if moved else summaries(listed_benchmarks(actor)[:FEW], actor),
     }
     return render(request, "home.html", context)

@@ -6,20 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, F, Q, QuerySet
-from django.http import HttpResponse, QueryDict
+from django.db.models import F, QuerySet
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from models_app.models import Repo, RepoQuerySet, RepoType
-from models_app.search import search_repos
+from accounts.actor import Actor
+from models_app.comparing import MAX_MODELS
+from models_app.facets import BOARD_PARAMETERS
+from models_app.finding import question_of
+from models_app.listing import HEAVY, Listing
+from models_app.models import Benchmark, Repo, RepoType
+from models_app.views.facet_choices import Offer
 from models_app.views.support import HubRequest, page
 
+__all__ = ["HEADINGS", "HEAVY", "SORTS", "Choice", "Facet", "page_of"]
+
 PAGE_SIZE = 30
-LONGEST_QUERY = 200
-MAX_FACETS = 10
-HEAVY = ("card__html", "card__siblings", "card__search_text", "card__metadata", "card__dtype_counts")
+MAX_BOARDS = 100
 
 SORTS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "trending": (_("Trending"), ("-trending_score", "-last_modified", "-pk")),
@@ -51,118 +56,82 @@ class Facet:
     choices: list[Choice]
 
 
-@dataclass(frozen=True)
-class Column:
-    """Where the values of a facet are; `kind` where they are tags of that kind."""
-
-    title: Any
-    path: str
-    kind: str = ""
-
-    def having(self, **lookup: str) -> Q:
-        """Repos whose value fits, as `having(exact="mit")`; of tags, one tag fits kind and value."""
-        condition = Q(**{f"{self.path}__{name}": value for name, value in lookup.items()})
-        return condition & Q(tag_rows__kind=self.kind) if self.kind else condition
-
-
 HEADINGS = {
     RepoType.MODEL: _("Models"),
     RepoType.DATASET: _("Datasets"),
     RepoType.SPACE: _("Spaces"),
     RepoType.KERNEL: _("Kernels"),
 }
-_LICENSE = Column(_("Licence"), "card__license")
-MODEL_FACETS = {
-    "task": Column(_("Task"), "card__pipeline_tag"),
-    "library": Column(_("Library"), "card__library_name"),
-    "license": _LICENSE,
-}
-DATASET_FACETS = {"task": Column(_("Task"), "tag_rows__value", "task_categories"), "license": _LICENSE}
-STORED_FACETS = {"license": _LICENSE}
 
 
 @require_safe
 @page
 def models(request: HubRequest) -> HttpResponse:
     """Every model the actor may see."""
-    return _list(request, RepoType.MODEL, MODEL_FACETS)
+    return _list(request, RepoType.MODEL)
 
 
 @require_safe
 @page
 def datasets(request: HubRequest) -> HttpResponse:
     """Every dataset the actor may see."""
-    return _list(request, RepoType.DATASET, DATASET_FACETS)
+    return _list(request, RepoType.DATASET)
 
 
 @require_safe
 @page
 def spaces(request: HubRequest) -> HttpResponse:
     """Every space the actor may see."""
-    return _list(request, RepoType.SPACE, STORED_FACETS)
+    return _list(request, RepoType.SPACE)
 
 
 @require_safe
 @page
 def kernels(request: HubRequest) -> HttpResponse:
     """Every kernel the actor may see."""
-    return _list(request, RepoType.KERNEL, STORED_FACETS)
+    return _list(request, RepoType.KERNEL)
 
 
-def _list(request: HubRequest, repo_type: RepoType, columns: dict[str, Column]) -> HttpResponse:
-    text = request.GET.get("search", "").replace("\0", "").strip()[:LONGEST_QUERY]
-    chosen = {name: request.GET.get(name, "").replace("\0", "")[:100] for name in columns}
-    sort = request.GET.get("sort", "")
-    if sort not in SORTS:
-        sort = "" if text else "trending"
-    everything = search_repos(Repo.objects.visible_to(request.actor).of_type(repo_type), text)
-    found = everything.filter(_narrow(columns, chosen))
-    if sort:
-        found = found.order_by(*SORTS[sort][1])
+def _list(request: HubRequest, repo_type: RepoType) -> HttpResponse:
+    question = question_of(repo_type, request.GET)
+    asked = request.GET.get("sort", "")
+    sort = asked if asked in _sorts(repo_type) else "" if question.text else "trending"
+    listing = Listing(request.actor, question)
+    offer = Offer(
+        request.actor,
+        listing,
+        sort=asked if asked == sort else "",
+        inside=request.GET.get("in", ""),
+        like=request.GET.get("like", ""),
+    )
     context = {
         "section": f"{repo_type}s",
         "repo_type": repo_type,
         "heading": HEADINGS[repo_type],
-        "search": text,
+        "search": question.text,
         "sort": sort,
         "sorts": _sorts(repo_type),
-        "facets": [_facet(everything, request.GET, columns, name, chosen) for name in columns],
-        "is_narrowed": bool(text or any(chosen.values())),
-        "rows": page_of(found.for_lists().defer(*HEAVY), request.GET.get("page"), PAGE_SIZE),
+        "facets": offer.facets(),
+        "chips": offer.chips(),
+        "fields": offer.fields("search", "sort"),
+        "board_fields": offer.fields(*BOARD_PARAMETERS),
+        "all_fields": offer.fields(),
+        "measured": question.measured,
+        "boards": _boards(request.actor) if repo_type == RepoType.MODEL else [],
+        "is_narrowed": question.is_narrowed,
+        "most_compared": MAX_MODELS,
+        "rows": listing.page(SORTS[sort][1] if sort else (), request.GET.get("page"), PAGE_SIZE),
     }
     return render(request, "lists/repos.html", context)
 
 
-def _narrow(columns: dict[str, Column], chosen: dict[str, str], but: str = "") -> Q:
-    condition = Q()
-    for name, value in chosen.items():
-        if value and name != but:
-            condition &= columns[name].having(exact=value)
-    return condition
-
-
-def _facet(
-    everything: RepoQuerySet, query: QueryDict, columns: dict[str, Column], name: str, chosen: dict[str, str]
-) -> Facet:
-    """The values of one facet, counted under every other choice; the chosen one stays even at zero."""
-    column = columns[name]
-    found = everything.filter(_narrow(columns, chosen, but=name)).filter(column.having(gt=""))
-    counted = found.order_by().values_list(column.path).annotate(count=Count("pk", distinct=True))
-    values = dict(counted.order_by("-count", column.path)[:MAX_FACETS])
-    if chosen[name]:
-        values.setdefault(chosen[name], 0)
-    choices = [_choice(query, name, value, count, chosen[name]) for value, count in values.items()]
-    return Facet(name, column.title, choices)
-
-
-def _choice(query: QueryDict, name: str, value: str, count: int, chosen: str) -> Choice:
-    address = query.copy()
-    address.pop("page", None)
-    if value == chosen:
-        address.pop(name, None)
-    else:
-        address[name] = value
-    return Choice(value, count, value == chosen, f"?{address.urlencode()}")
+def _boards(actor: Actor) -> list[str]:
+    """The ids of boards that results can be asked of."""
+    seen = Benchmark.objects.filter(Repo.objects.visible_to(actor).behind("repo"), is_listed=True)
+    rows = seen.order_by("repo__namespace__name", "repo__name").values_list(
+        "repo__namespace__name", "repo__name"
+    )
+    return [f"{namespace}/{name}" for namespace, name in rows[:MAX_BOARDS]]
 
 
 def _sorts(repo_type: RepoType) -> dict[str, Any]:

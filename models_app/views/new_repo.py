@@ -25,7 +25,12 @@ class NewRepoForm(forms.Form):
 
     repo_type = forms.ChoiceField(
         label=_("What is it?"),
-        choices=[(RepoType.MODEL, _("A model")), (RepoType.DATASET, _("A dataset"))],
+        choices=[
+            (RepoType.MODEL, _("A model")),
+            (RepoType.DATASET, _("A dataset")),
+            (RepoType.SPACE, _("A space")),
+            (RepoType.KERNEL, _("A kernel")),
+        ],
         widget=forms.RadioSelect,
         initial=RepoType.MODEL,
     )
@@ -51,9 +56,9 @@ class NewRepoForm(forms.Form):
 @page
 def new_repo(request: HubRequest) -> HttpResponse:
     """Show the form; make the repo and go there."""
-    form = NewRepoForm(
-        request.actor, request.POST or None, initial={"namespace": request.GET.get("owner", "")}
-    )
+    wanted = request.GET.get("type", "")
+    initial = {"namespace": request.GET.get("owner", ""), "repo_type": wanted or RepoType.MODEL}
+    form = NewRepoForm(request.actor, request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             repo = create_repo(

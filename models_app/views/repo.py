@@ -14,13 +14,14 @@ from accounts.actor import Level
 from models_app.access import effective_level, may_read_content
 from models_app.discussions import open_count
 from models_app.fitting import tasks_for
-from models_app.models import BaseModelEdge, Repo, RepoCard, RepoType
+from models_app.models import Repo, RepoCard, RepoType
 from models_app.social import likes_repo
-from models_app.views.boards import results_of
+from models_app.views.dataset_page import dataset_context
 from models_app.views.gate_box import gate_box
+from models_app.views.model_page import model_context, shown_card, successor_of
 from models_app.views.support import HubRequest, page, repo_page
+from models_app.views.use_box import snippets_of
 
-SHOWN_CHILDREN = 5
 MAX_USED = 20
 # Kinds of tags that the side column says in words already.
 QUIET_KINDS = (
@@ -36,8 +37,8 @@ def model(request: HubRequest, namespace: str, name: str) -> HttpResponse:
     """A model's page."""
     repo = repo_page(request, RepoType.MODEL, namespace, name)
     context = repo_context(request, repo, tab="card")
-    context |= {"lineage": lineage(request, repo), "results": results_of(repo, request.actor)}
-    return render(request, "repo/model.html", context)
+    context |= model_context(request.actor, repo, context["card"], can_tune=context["can_finetune"])
+    return render(request, "repo/model.html", context | card_context(request, repo, context["card"]))
 
 
 @require_safe
@@ -50,21 +51,9 @@ def dataset(request: HubRequest, namespace: str, name: str) -> HttpResponse:
     # The first rows and images are content: a gate keeps them in.
     preview = card.preview if card and may_read_content(request.actor, repo) else {}
     most = max((item["count"] for item in preview.get("classes", [])), default=0)
-    trained = (
-        Repo.objects.visible_to(request.actor)
-        .models()
-        .filter(tag_rows__kind="dataset", tag_rows__value=repo.repo_id)
-    )
-    context |= {
-        "preview": preview,
-        "most": most,
-        "benchmark": getattr(repo, "benchmark", None),
-        "trained": trained.for_lists().defer("card__html", "card__siblings", "card__search_text")[
-            :SHOWN_CHILDREN
-        ],
-        "trained_count": trained.count(),
-    }
-    return render(request, "repo/dataset.html", context)
+    context |= dataset_context(request.actor, repo, card)
+    context |= {"preview": preview, "most": most}
+    return render(request, "repo/dataset.html", context | card_context(request, repo, card))
 
 
 @require_safe
@@ -73,8 +62,17 @@ def stored(request: HubRequest, repo_type: str, namespace: str, name: str) -> Ht
     """The page of a space or a kernel, which are kept here and not run."""
     repo = repo_page(request, repo_type, namespace, name)
     context = repo_context(request, repo, tab="card")
-    context |= {"used": used_repos(request, repo)}
-    return render(request, "repo/stored.html", context)
+    context |= {
+        "used": used_repos(request, repo),
+        "snippets": snippets_of(repo, context["card"], request.actor),
+    }
+    return render(request, "repo/stored.html", context | card_context(request, repo, context["card"]))
+
+
+def card_context(request: HubRequest, repo: Repo, card: RepoCard | None) -> dict[str, Any]:
+    """The card's HTML (`?card=whole` asks for all of a long one), and what it says of being out of date."""
+    html, is_cut = shown_card(card, whole=request.GET.get("card") == "whole")
+    return {"card_html": html, "is_cut": is_cut, "successor": successor_of(request.actor, repo, card)}
 
 
 def used_repos(request: HubRequest, repo: Repo) -> list[Repo]:
@@ -98,23 +96,10 @@ def repo_context(request: HubRequest, repo: Repo, *, tab: str) -> dict[str, Any]
         "tags": [tag for tag in repo.tag_rows.all() if tag.kind not in QUIET_KINDS],
         "may_write": level >= Level.WRITE,
         "may_administrate": level >= Level.ADMIN and request.actor.user is not None,
-        "is_empty": card is None or card.total_bytes <= EMPTY_BYTES,
+        "is_empty": card is None or (not card.html and card.total_bytes <= EMPTY_BYTES),
         "can_finetune": repo.repo_type == RepoType.MODEL and bool(tasks_for(repo, card)),
         "endpoint": settings.HUB_PUBLIC_URL,
         "liked": likes_repo(request.actor, repo),
         "box": gate_box(request.actor, repo, card),
         "open_threads": 0 if repo.discussions_disabled else open_count(repo),
-    }
-
-
-def lineage(request: HubRequest, repo: Repo) -> dict[str, Any]:
-    """The models this one came from (linked where the actor may see them) and those made from it."""
-    edges = list(BaseModelEdge.objects.filter(child=repo).order_by("pk"))
-    seen = Repo.objects.visible_to(request.actor).select_related("namespace")
-    parents = {parent.pk: parent for parent in seen.filter(pk__in=[edge.parent_id for edge in edges])}
-    children = seen.models().filter(base_edges__parent=repo).distinct().order_by("-last_modified", "-pk")
-    return {
-        "parents": [(edge, parents.get(edge.parent_id or 0)) for edge in edges],
-        "children": children[:SHOWN_CHILDREN],
-        "children_count": children.count(),
     }

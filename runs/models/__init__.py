@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runs.models.guide import Guide, GuideStage
 from runs.models.ledger import Attempt, ComputeQuota
 from runs.models.notice import NoticeStatus, RunNotice
 from runs.models.run import ENDED, Kind, Run, RunQuerySet, Stage
@@ -14,6 +15,8 @@ __all__ = [
     "Attempt",
     "ComputeQuota",
     "Doing",
+    "Guide",
+    "GuideStage",
     "Kind",
     "Measurement",
     "NoticeStatus",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.utils import timezone
 
 from accounts.models import Namespace
@@ -46,7 +46,7 @@ class RunQuerySet(models.QuerySet["Run"]):
 
     def visible_to(self, actor: Actor) -> RunQuerySet:
         """Runs whose target repo the actor may see."""
-        return self.filter(target_repo__in=Repo.objects.visible_to(actor))
+        return self.filter(Repo.objects.visible_to(actor).behind("target_repo"))
 
     def active(self) -> RunQuerySet:
         return self.exclude(stage__in=ENDED)
@@ -64,13 +64,12 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(stage=Stage.RUNNING, heartbeat_at__lt=limit)
 
     def for_pages(self) -> RunQuerySet:
-        return self.select_related(
-            "namespace",
-            "created_by",
-            "worker",
-            "base_repo__namespace",
-            "dataset_repo__namespace",
-            "target_repo__namespace",
+        """Everything a row of a list shows. What few rows have, or many share, is fetched apart: PostgreSQL
+        plans a question of ten tables for longer than it takes to answer it."""
+        repos = Repo.objects.select_related("namespace")
+        apart = (Prefetch("base_repo", repos), Prefetch("dataset_repo", repos), "worker")
+        return self.select_related("namespace", "created_by", "target_repo__namespace").prefetch_related(
+            *apart
         )
 
 
@@ -95,6 +94,13 @@ class Run(models.Model):
     # the run that this one repeats, resumes or changes
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
     recipe = models.JSONField()
+    # the shared recipe that this run follows, and its commit
+    recipe_repo = models.ForeignKey(
+        Repo, models.SET_NULL, null=True, blank=True, related_name="runs_as_recipe"
+    )
+    recipe_oid = models.CharField(max_length=40, blank=True)
+    # of its own recipe as it is, whichever it began with; empty for runs of older releases
+    recipe_fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
     base_repo = models.ForeignKey(Repo, models.SET_NULL, null=True, related_name="runs_as_base")
     base_oid = models.CharField(max_length=40)
     dataset_repo = models.ForeignKey(Repo, models.SET_NULL, null=True, related_name="runs_as_dataset")
@@ -139,6 +145,8 @@ class Run(models.Model):
         ordering: ClassVar = ["-created_at"]
         indexes: ClassVar = [
             models.Index(fields=["stage", "heartbeat_at"]),
+            # what ended last, on the start page
+            models.Index(fields=["-finished_at"], name="run_finished"),
             models.Index(fields=["namespace", "stage"], name="run_namespace_stage"),
             models.Index(fields=["stage", "sent_at"], condition=Q(stage="SCHEDULING"), name="run_unclaimed"),
         ]

@@ -13,8 +13,10 @@ from runs.doctor import Diagnosis
 from runs.models import ENDED, Kind, Run, Stage
 from runs.patient import Action
 from runs.queue import Place, place_of
+from runs.timeline import activity_words
 
 register = template.Library()
+register.filter(activity_words)
 SHOWN = 4
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
+from models_app.content.evals import SHARES
 from models_app.templatetags.hub import is_share, metric_label
 from runs.models import Run, Sweep
 from runs.sweep_access import visible_sweeps
@@ -44,10 +45,18 @@ def score_label(metric: str) -> str:
 
 @register.filter
 def spread(value: float | None, metric: str) -> str:
-    """A standard deviation in its metric's dress: of shares in percent, of others in two digits."""
+    """A standard deviation in its metric's dress: of shares in percentage points, of others in two digits."""
     if value is None:
         return ""
-    return f"{value * 100:.2f} %" if is_share(metric) else f"{value:.2g}"
+    if is_share(metric):
+        return _("%(points)s points") % {"points": f"{value * 100:.2f}"}
+    return f"{value:.2g}"
+
+
+@register.simple_tag
+def share_metrics() -> str:
+    """The metrics that are written in per cent, for the script that draws them."""
+    return " ".join(SHARES)
 
 
 @register.simple_tag(takes_context=True)

@@ -121,7 +121,7 @@ class RunCurve extends HTMLElement {
     this.key.className = "key";
     this.frame = document.createElement("div");
     this.frame.className = "frame";
-    this.svg = make("svg", { role: "img", tabindex: "0" });
+    this.svg = make("svg", { role: "img", tabindex: "0", "aria-label": this.getAttribute("waiting") || this.getAttribute("label") || "…" });
     this.wait = document.createElement("div");
     this.wait.className = "wait";
     this.wait.textContent = this.getAttribute("waiting") ?? "";

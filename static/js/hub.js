@@ -45,6 +45,18 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("select[data-submit]")) event.target.form.requestSubmit();
 });
 
+// A session that ended answers with the sign-in, which is no part of this page: what is here stays, and is told of.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, boosted, target } = event.detail;
+  if (boosted || location.pathname === "/login" || !/^https?:\/\/[^/]+\/login(\?|$)/.test(xhr.responseURL)) return;
+  event.detail.shouldSwap = false;
+  event.stopPropagation();
+  const toasts = document.getElementById("toasts");
+  const words = toasts.dataset.signedOut;
+  const isSaid = [...toasts.children].some((toast) => toast.textContent === words);
+  if (!isSaid && !target.matches("[data-live]")) document.dispatchEvent(new CustomEvent("toast", { detail: words }));
+}, true);
+
 // A fragment that did not change is not swapped, nor one in which somebody is selecting text.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, target } = event.detail;

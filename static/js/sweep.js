@@ -71,6 +71,13 @@ class SweepChart extends HTMLElement {
     this.refresh();
   }
 
+  // Shares are told in per cent, as everywhere on the page.
+  score(value) {
+    const name = String(this.metric).replace(/^val\//, "");
+    const isShare = (this.getAttribute("shares") ?? "").split(" ").includes(name);
+    return isShare && value >= -1 && value <= 1.5 ? `${+(value * 100).toPrecision(4)} %` : words(value);
+  }
+
   say(name) { return this.getAttribute(`${name}-word`) ?? name; }
 
   build() {
@@ -159,14 +166,14 @@ class SweepChart extends HTMLElement {
 
   scatter(rows, width) {
     const name = this.chooser.value;
-    const pad = { left: 52, right: 16, top: 12, bottom: 40 };
+    const pad = { left: 60, right: 16, top: 12, bottom: 40 };
     const axis = axisOf(this.rows.map((row) => row.values[name]));
     const score = this.scores();
     const x = (value) => pad.left + axis.at(value) * (width - pad.left - pad.right);
     const y = (value) => HEIGHT - pad.bottom - score.at(value) * (HEIGHT - pad.top - pad.bottom);
     for (const value of steps(score.low, score.high, 5)) {
       this.svg.append(make("line", { class: "grid", x1: pad.left, x2: width - pad.right, y1: y(value), y2: y(value) }));
-      this.svg.append(make("text", { class: "axis", x: pad.left - 8, y: y(value) + 4, "text-anchor": "end" }, words(value)));
+      this.svg.append(make("text", { class: "axis", x: pad.left - 8, y: y(value) + 4, "text-anchor": "end" }, this.score(value)));
     }
     let free = -Infinity;
     for (const [place, text] of axis.ticks.toSorted(([one], [other]) => one - other)) {
@@ -202,11 +209,11 @@ class SweepChart extends HTMLElement {
   }
 
   parallel(rows, width) {
-    const pad = { left: 40, right: 40, top: 34, bottom: 14 };
+    const pad = { left: 40, right: 56, top: 34, bottom: 14 };
     const names = [...this.shown, null];
     const score = this.scores();
     const axes = names.map((name) => name === null
-      ? { at: score.at, ticks: steps(score.low, score.high, 5).map((value) => [score.at(value), words(value)]) }
+      ? { at: score.at, ticks: steps(score.low, score.high, 5).map((value) => [score.at(value), this.score(value)]) }
       : axisOf(this.rows.map((row) => row.values[name])));
     const x = (index) => pad.left + (index / (names.length - 1)) * (width - pad.left - pad.right);
     const y = (place) => HEIGHT - pad.bottom - place * (HEIGHT - pad.top - pad.bottom);
@@ -242,7 +249,7 @@ class SweepChart extends HTMLElement {
 
   words(row) {
     const values = this.axes.map((name) => `${name} ${words(row.values[name])}`).join(", ");
-    return `${this.metric} ${words(row.score)}: ${values}${row.best ? ` (${this.say("best")})` : ""}`;
+    return `${this.metric} ${this.score(row.score)}: ${values}${row.best ? ` (${this.say("best")})` : ""}`;
   }
 
   describe() {

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.site import site
+from tests.browser.whole import whole_site
 from tests.browser_at_hand import bundled_browser, system_browser
+from tests.live import LiveHub, make_hub
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response
 
 # One for all modules: what is imported here is a fixture of every one.
-__all__ = ["site"]
+__all__ = ["site", "whole_site"]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -28,6 +30,15 @@ FLAGS = [
     "--disable-features=OptimizationHints,MediaRouter,Translate",
 ]
 WIDTHS = {"phone": (390, 844), "desk": (1440, 900)}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
+    """A live hub for each file of stories: pages show first, newest or few, so a crowd of others' repos and
+    collections is another page."""
+    live = make_hub(tmp_path_factory.mktemp("hub"))
+    yield live
+    live.stop()
 
 
 @pytest.fixture(scope="session")

@@ -69,8 +69,12 @@ def picture(shade: int) -> bytes:
     return stream.getvalue()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(hub: LiveHub) -> Site:
+    return shown_on(hub)
+
+
+def shown_on(hub: LiveHub) -> Site:
     """A model, a dataset that is a benchmark, a worker that is this test, one run that waits."""
     from huggingface_hub import CommitOperationAdd
 

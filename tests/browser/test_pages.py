@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.conftest import visit
+from tests.browser.pages import ANONYMOUS, REFUSED, SIGNED_IN
 from tests.browser.site import Site
 
 if TYPE_CHECKING:
@@ -14,52 +15,24 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.enable_socket]
 
-ANONYMOUS = (
-    "/",
-    "/models",
-    "/models?search=zzz",
-    "/datasets",
-    "/leaderboards",
-    "/leaderboards/{data}",
-    "/{model}",
-    "/{model}/tree/main",
-    "/{model}/blob/main/README.md",
-    "/{model}/blob/main/config.json",
-    "/{model}/commits/main",
-    "/{model}/commit/main",
-    "/datasets/{data}",
-    "/datasets/{data}/tree/main/train",
-    "/datasets/{data}/blob/main/train/0/a.png",
-    "/runs",
-    "/runs/{run}",
-    "/alice",
-    "/team",
-    "/login",
-    "/join",
-    "/nowhere/at-all",
-)
-SIGNED_IN = (
-    *("/new", "/{model}/finetune", "/settings/profile", "/settings/tokens", "/settings/webhooks", "/device"),
-    "/runs?mine=1",
-)
-
 
 @pytest.mark.parametrize(("width", "theme"), [("phone", "light"), ("desk", "dark")])
-def test_every_page_is_sound(browser: Browser, site: Site, width: str, theme: str) -> None:
-    visitor = visit(browser, site.hub.url, width=width, theme=theme)
-    for template in ANONYMOUS:
-        _look(visitor, site.path(template))
+def test_every_page_is_sound(browser: Browser, whole_site: Site, width: str, theme: str) -> None:
+    visitor = visit(browser, whole_site.hub.url, width=width, theme=theme)
+    for template in (*ANONYMOUS, *REFUSED):
+        _look(visitor, whole_site.path(template))
     visitor.go("/login")
     visitor.sign_in("alice", "alice-secret-9")
     for template in SIGNED_IN:
-        _look(visitor, site.path(template))
+        _look(visitor, whole_site.path(template))
     visitor.context.close()
 
 
 def _look(visitor: Any, path: str) -> None:
-    visitor.go(path)
+    answer = visitor.go(path)
     visitor.page.wait_for_load_state("load")
     page = visitor.page
+    assert answer.status == (404 if path in REFUSED else 200), path
     assert visitor.complaints == [], path
     assert visitor.overflow() <= 0, f"{path} is {visitor.overflow()} px too wide"
     assert page.locator("h1").first.is_visible(), path
@@ -96,7 +69,7 @@ def test_the_form_follows_its_strategy_and_keeps_what_was_typed(browser: Browser
     page.locator(f"#id_epochs:not([placeholder='{before}'])").wait_for()
     assert page.locator("#id_name").input_value() == "my-own-name"
     assert page.get_by_label("Batch size").input_value() == "16"
-    assert page.get_by_label("Batch size").is_visible()
+    page.get_by_label("Batch size").wait_for()
     page.get_by_label("Learning rate", exact=True).fill("-1")
     page.get_by_role("button", name="Start the run").click()
     page.locator("#id_lr_error").get_by_text("Learning rate must be above 0, got -1.").wait_for()

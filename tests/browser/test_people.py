@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.axe import violations
 from tests.browser.test_community import person, sound
 from tests.live import LiveHub
 
@@ -79,3 +80,43 @@ def test_liking_and_following(browser: Browser, hub: LiveHub, unique: str, width
     page.get_by_role("link", name=f"Favourites {unique}").click()
     page.get_by_text("Begin here").wait_for()
     sound(carol)
+
+
+@pytest.mark.parametrize(("width", "theme"), [("phone", "light"), ("desk", "dark")])
+def test_choosing_what_a_profile_shows_first(
+    browser: Browser, hub: LiveHub, unique: str, width: str, theme: str
+) -> None:
+    api = hub.api("carol")
+    for kind in ("model", "dataset"):
+        api.create_repo(f"{unique}-{kind}", repo_type=kind)
+    carol = person(browser, hub, "carol", "/carol?tab=pins", width=width, theme=theme)
+    page = carol.page
+    for name in (f"{unique}-model", f"{unique}-dataset"):
+        page.get_by_role("searchbox", name="Letters of a name").fill(name)
+        page.get_by_role("button", name="Find", exact=True).click()
+        page.get_by_role("button", name=f"Pin carol/{name}").click()
+        page.get_by_role("button", name=f"Take away carol/{name}").wait_for()
+    sound(carol)
+    page.get_by_role("button", name=f"Earlier carol/{unique}-dataset").click()
+    sound(carol)
+    assert violations(page) == []
+    page.get_by_role("link", name="See the profile").click()
+    pinned = page.locator("section", has=page.get_by_role("heading", name="Pinned")).get_by_role("listitem")
+    texts = [text for text in pinned.all_inner_texts() if unique in text]
+    assert [f"{unique}-dataset" in text for text in texts] == [True, False]
+    page.get_by_role("img", name="Things done day by day").wait_for()
+    page.get_by_text("By month, in numbers").click()
+    page.get_by_role("columnheader", name="Things done").wait_for()
+    sound(carol)
+    assert violations(page) == []
+    page.set_extra_http_headers({"Accept-Language": "zh-CN"})
+    carol.go("/carol")
+    page.get_by_role("heading", name="逐日活动").wait_for()
+    sound(carol)
+    assert violations(page) == []
+    carol.go("/carol?tab=pins")
+    while page.get_by_role("button", name="取消置顶").count():
+        page.get_by_role("button", name="取消置顶").first.click()
+        page.wait_for_load_state("load")
+    page.get_by_text("还没有置顶任何内容").wait_for()
+    carol.context.close()

@@ -54,12 +54,16 @@ def test_from_the_form_to_the_best(site: Site, browser: Browser, unique: str, wi
     assert "0 of 2 runs have ended" in page.inner_text("#sweep-board")
     sweep = page.url.rpartition("/")[2]
     told = HubApi(site.hub.url, site.hub.tokens["alice"]).get(f"/api/sweeps/{sweep}")
-    finish(site, told["rows"][0]["run"], {"val/loss": 0.25})
+    finish(site, told["rows"][0]["run"], {"val/accuracy": 0.25})
     page.wait_for_selector("text=1 of 2 runs have ended")
     page.wait_for_selector("sweep-chart[data-rows='1'] circle.dot.best")
+    assert all(
+        text.endswith("%")
+        for text in page.locator("sweep-chart text.axis[text-anchor=end]").all_text_contents()
+    )
     page.locator("sweep-chart svg").focus()
     page.keyboard.press("ArrowRight")
-    assert "val/loss 0.25: optim.lr" in page.inner_text("sweep-chart .told")
+    assert "val/accuracy 25 %: optim.lr" in page.inner_text("sweep-chart .told")
     page.get_by_role("button", name="All axes").click()
     page.wait_for_selector("sweep-chart path.thread.best", state="attached")
     page.get_by_role("button", name="Cancel all").click()

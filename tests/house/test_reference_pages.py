@@ -49,7 +49,8 @@ def wire_routes() -> set[str]:
         if text.startswith("^"):
             continue  # what is left over below a prefix: refused, not served
         text = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", text)
-        found.add(re.sub(r"^/(?:datasets/|spaces/|kernels/)?\{namespace\}", "/{prefix}{namespace}", text))
+        prefix = r"^/(?:datasets/|spaces/|kernels/|recipes/|tutorials/)?\{namespace\}"
+        found.add(re.sub(prefix, "/{prefix}{namespace}", text))
     return found
 
 

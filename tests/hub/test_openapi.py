@@ -138,7 +138,14 @@ def _page_rows() -> set[tuple[str, str]]:
 
 def test_the_page_and_the_description_name_the_same_methods() -> None:
     told = {
-        (method, re.sub(r"^/(?:datasets/|spaces/|kernels/)?\{namespace\}", "/{prefix}{namespace}", path))
+        (
+            method,
+            re.sub(
+                r"^/(?:datasets/|spaces/|kernels/|recipes/|tutorials/)?\{namespace\}",
+                "/{prefix}{namespace}",
+                path,
+            ),
+        )
         for method, path, _ in operations()
     }
     page = _page_rows()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.journeys.conftest import Yard
 from training import demo
+from training.democommunity import QUESTION, RECIPE, TUTORIAL, TUTORIAL_ZH, HubDoor
 
 pytestmark = [pytest.mark.journeys, pytest.mark.timeout(300)]
 
@@ -44,10 +45,16 @@ def test_the_demo_loads_once(
     assert {row.model_id for row in board} == {"bob/mnist-mobilenetv2", "bob/mnist-from-scratch"}
     assert all(row.verified for row in board)
     assert f"leaderboard  {hub.url}/leaderboards/bob/mnist-5k" in said
+    door = HubDoor(api)
+    assert door.has("recipe", f"bob/{RECIPE}", "recipe.yaml")
+    assert all(door.has("tutorial", f"bob/{name}", "README.md") for name in (TUTORIAL, TUTORIAL_ZH))
+    threads = list(api.get_repo_discussions("bob/mobilenetv2-imagenet"))
+    assert [thread.title for thread in threads] == [QUESTION]
 
     again: list[str] = []
     assert demo.load_demo(hub.url, token, again.append) == 0
     assert not [line for line in again if line.startswith(("publishing", "started"))]
+    assert len(list(api.get_repo_discussions("bob/mobilenetv2-imagenet"))) == 1
     assert heads == {name: api.model_info(f"bob/{name}").sha for name in heads}
 
 

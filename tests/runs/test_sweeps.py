@@ -19,6 +19,7 @@ from runs.models import Run, Stage, Sweep
 from runs.quotas import TooManyRuns
 from runs.sweep_access import SweepNotFound, access_sweep
 from runs.sweep_rows import board_of
+from runs.templatetags import sweep_pages
 from tests.models_app.people import by_token, organization
 from tests.runs.conftest import Sent, World, make_repo
 from training.recipe import RecipeError, parse_recipe
@@ -269,3 +270,9 @@ def test_deleted_results_stay_in_the_owners_table(world: World, carol: User) -> 
     assert len(board_of(Actor(world.alice), sweep).rows) == 3
     assert len(board_of(Actor(carol), sweep).rows) == 2
     assert Client().get(f"/sweeps/{sweep.uuid}").status_code == 200
+
+
+def test_a_spread_of_shares_is_told_in_percentage_points() -> None:
+    assert sweep_pages.spread(0.0007, "accuracy") == "0.07 points"
+    assert sweep_pages.spread(0.0123, "mae") == "0.012"
+    assert sweep_pages.spread(None, "accuracy") == ""

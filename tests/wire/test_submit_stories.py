@@ -97,7 +97,7 @@ class Desk:
         else:
             process = subprocess.Popen(
                 line, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, start_new_session=True,
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_heed_interrupts,
             )  # fmt: skip
             made = Submitting(process)
             assert process.stdout is not None
@@ -128,7 +128,13 @@ class Desk:
         return str(HubApi(self.hub.url, self.hub.tokens["alice"]).get(f"/api/runs/{run_id}")["stage"])
 
 
+def _heed_interrupts() -> None:
+    """A suite that was started in the background ignores them, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _take_terminal() -> None:
+    _heed_interrupts()
     import fcntl
     import termios
 

@@ -14,6 +14,7 @@ from django.db import transaction
 from accounts.models import TokenRole
 from hub.migrating import migrate_if_needed
 from hub.provisioning import OrganizationWish, TokenWish, UserWish, Wish, WorkerWish
+from models_app.actions.forum import ensure_topics
 from runs.models import Tier
 
 _EPILOG = """
@@ -129,5 +130,6 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from error
         except ValueError as error:
             raise CommandError(str(error)) from error
+        ensure_topics()  # a hub that was set up has a forum to talk in
         for line in lines:
             self.stdout.write(line)

@@ -20,6 +20,7 @@ from hub.migrating import migrate_if_needed
 from hub.provisioning import UserWish
 from hub.serving import answers, claim_data_dir, empty_tmp, open_listener, public_url_for
 from hub.supervisor import POLL_SECONDS, Supervisor, describe_status
+from models_app.actions.forum import ensure_topics
 from runs.workers import enroll_worker
 
 START_SECONDS = 60
@@ -60,6 +61,8 @@ class Command(BaseCommand):
         empty_tmp(settings.HUB_TMP_DIR)
         if migrate_if_needed():
             self.supervisor.say("database brought up to date")
+        if topics := ensure_topics():
+            self.supervisor.say(f"forum opened with {len(topics)} topics")
         connections.close_all()  # the supervisor itself has no use for one
         self._start_web(listener, options["no_workers"])
         if not self.supervisor.stops and not self.supervisor.failed:

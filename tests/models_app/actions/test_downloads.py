@@ -98,9 +98,14 @@ def test_which_requests_count(alice: User) -> None:
     assert noted() == 1
     assert Client(headers=CLIENT, REMOTE_ADDR="10.0.0.2").get("/alice/net/resolve/main/config.json")
     assert noted() == 2
-    for agent in ("Mozilla/5.0", "", "Googlebot/2.1"):
+    crawlers = ("hf_hub/2 GPTBot/1.0", "huggingface-crawler", "git/2 uptime-kuma")
+    for agent in ("Mozilla/5.0", "", "Googlebot/2.1", *crawlers):
         Client(headers={"user-agent": agent}).get("/alice/net/resolve/main/config.json")
     assert noted() == 2
+    Client(headers={"user-agent": "lerobot/0.4; hf_hub/2"}, REMOTE_ADDR="10.0.0.3").get(
+        "/alice/net/resolve/main/config.json"
+    )
+    assert noted() == 3
 
 
 def test_without_a_query_file_the_first_file_of_the_day_counts(alice: User) -> None:

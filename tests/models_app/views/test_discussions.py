@@ -94,7 +94,7 @@ def test_a_pull_request_shows_its_changes_and_is_merged(
     offer(carol, pages.base)
     anybody = Client()
     shown = anybody.get(f"{PAGE}/1").text
-    assert '<span class="add">+# &lt;b&gt;Base&lt;/b&gt;</span>' in shown
+    assert '<td class="code">+# &lt;b&gt;Base&lt;/b&gt;</td>' in shown
     assert 'value="merge"' not in shown
     assert 'value="merge"' not in as_carol.get(f"{PAGE}/1").text
     assert 'value="merge"' in as_alice.get(f"{PAGE}/1").text
@@ -103,7 +103,7 @@ def test_a_pull_request_shows_its_changes_and_is_merged(
     assert as_alice.post(f"{PAGE}/1", {"action": "merge"})["Location"] == f"{PAGE}/1"
     merged = anybody.get(f"{PAGE}/1").text
     assert "Merged as" in merged
-    assert '<span class="add">' in merged
+    assert '<tr class="add">' in merged
     assert as_alice.post(f"{PAGE}/1", {"action": "merge"}).status_code == 422
 
 

@@ -12,7 +12,7 @@ from models_app.actions.commits import commit
 from models_app.actions.repos import create_repo
 from models_app.models import Repo
 from models_app.storage.operations import AddFile
-from models_app.views.files import MAX_TEXT_BYTES
+from models_app.views.looks import MAX_TEXT_BYTES
 from tests.models_app.views.conftest import Pages, publish
 
 
@@ -92,7 +92,7 @@ def test_a_tag_and_a_commit_are_revisions_too(client: Client, pages: Pages) -> N
         "blob/main/../../etc/passwd",
         "tree/main/..",
         "commits/nope",
-        "commits/main/src",
+        "commits/main/nope",
         "blob/main/a%00b",
     ],
 )
@@ -120,4 +120,4 @@ def test_history_comes_in_pages(client: Client, alice: User, pages: Pages) -> No
 def test_datasets_have_the_same_pages(client: Client, pages: Pages) -> None:
     publish(pages.alice, "more", {"a/b.csv": b"x,y\n1,2\n"}, repo_type="dataset")
     assert 'href="/datasets/alice/more/tree/main/a"' in client.get("/datasets/alice/more/tree/main").text
-    assert "x,y" in client.get("/datasets/alice/more/blob/main/a/b.csv").text
+    assert "x,y" in client.get("/datasets/alice/more/blob/main/a/b.csv?view=source").text

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+import pytest
 from django.test import Client
 
 from models_app.models import BaseModelEdge, Benchmark, EvalResult, Repo
-from tests.models_app.views.conftest import Pages, baseline
+from models_app.views import leaderboards
+from tests.models_app.views.conftest import Pages, baseline, card
 
 
 def test_models_are_ranked_and_equal_values_share_a_rank(client: Client, pages: Pages) -> None:
@@ -100,3 +104,63 @@ def test_a_task_with_an_odd_name_has_a_working_link(client: Client, pages: Pages
     EvalResult.objects.update(task_id="a&b #1")
     assert 'href="/leaderboards/alice/digits?task=a%26b+%231"' in client.get("/alice/tuned").text
     assert len(client.get("/leaderboards/alice/digits?task=a%26b+%231").context["rows"]) == 1
+
+
+def test_who_cannot_be_told_from_the_first_is_marked(client: Client, pages: Pages) -> None:
+    for name, value in (("first", 0.95), ("close", 0.945), ("far", 0.8)):
+        pages.measured(name, value)
+    response = client.get("/leaderboards/alice/digits")
+    assert [(row.repo.name, row.is_tied) for row in response.context["rows"]] == [
+        ("first", False),
+        ("close", True),
+        ("far", False),
+    ]
+    assert "1 model cannot be told from the first." in response.text
+
+
+def test_only_verified_results_can_be_asked_for(client: Client, pages: Pages) -> None:
+    pages.measured("claimed", 0.99, verified=False)
+    pages.measured("measured", 0.9)
+    response = client.get("/leaderboards/alice/digits?verified=1")
+    assert [row.repo.name for row in response.context["rows"]] == ["measured"]
+    assert "2 models" in response.text
+    EvalResult.objects.update(verified=False)
+    assert "No verified result yet" in client.get("/leaderboards/alice/digits?verified=1").text
+
+
+def test_parameters_and_licence_stand_beside_the_number(client: Client, pages: Pages) -> None:
+    card(pages.measured("tuned", 0.9), parameters=7_000_000, license="gemma")
+    row = client.get("/leaderboards/alice/digits").context["rows"][0]
+    assert (row.parameters, row.license) == (7_000_000, "gemma")
+
+
+def test_who_led_and_when(client: Client, pages: Pages) -> None:
+    for name, value, day in (("a", 0.7, 1), ("b", 0.6, 5), ("c", 0.9, 9), ("d", 0.8, 12)):
+        repo = pages.measured(name, value)
+        EvalResult.objects.filter(repo=repo).update(date=date(2026, 3, day))
+    history = client.get("/leaderboards/alice/digits").context["history"]
+    assert [(lead.repo.name, lead.value) for lead in history.leads] == [("a", 0.7), ("c", 0.9)]
+    assert history.first.y > history.last.y
+
+
+def test_a_lead_from_the_future_and_one_lead_alone_draw_nothing(client: Client, pages: Pages) -> None:
+    for name, value, year in (("a", 0.7, 2026), ("b", 0.9, 2999)):
+        EvalResult.objects.filter(repo=pages.measured(name, value)).update(date=date(year, 1, 1))
+    response = client.get("/leaderboards/alice/digits")
+    assert response.context["history"] is None
+    assert response.status_code == 200
+
+
+def test_boards_are_looked_for_by_name(client: Client, pages: Pages) -> None:
+    assert len(client.get("/leaderboards?q=alice+digits").context["boards"]) == 1
+    missing = client.get("/leaderboards?q=nothing%00")
+    assert missing.context["boards"] == []
+    assert "Nothing matches" in missing.text
+
+
+def test_a_long_board_comes_in_pages(client: Client, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaderboards, "BOARD_SIZE", 2)
+    for number in range(3):
+        pages.measured(f"m{number}", 0.5 + number / 10)
+    second = client.get("/leaderboards/alice/digits?page=2")
+    assert [(row.rank, row.repo.name) for row in second.context["rows"]] == [(3, "m0")]

@@ -87,15 +87,6 @@ def test_pages_follow_each_other(client: Client, pages: Pages) -> None:
     assert not set(names(first)) & set(names(last))
 
 
-def test_a_list_costs_the_same_however_long_it_is(
-    client: Client, pages: Pages, django_assert_num_queries: Any
-) -> None:
-    for i in range(12):
-        publish(pages.alice, f"net-{i}")
-    with django_assert_num_queries(6):  # three facets, the count, the page, its tags
-        assert len(names(client.get("/models"))) == 13
-
-
 def test_datasets_have_their_own_list(client: Client, pages: Pages) -> None:
     response = client.get("/datasets")
     assert names(response) == ["digits"]

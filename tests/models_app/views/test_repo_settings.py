@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from django.test import Client
 
@@ -68,3 +70,56 @@ def test_a_suspended_person_is_nobody(as_alice: Client, pages: Pages) -> None:
     User.objects.filter(pk=pages.alice.pk).update(is_suspended=True)
     assert as_alice.get("/alice/base/settings")["Location"].startswith("/login?next=")
     assert as_alice.get("/login?next=/alice/base/settings").status_code == 200
+
+
+def test_a_repo_is_renamed_and_the_old_address_leads_there(as_alice: Client, pages: Pages) -> None:
+    form = {"action": "move", "namespace": "alice", "name": "renamed"}
+    answer = as_alice.post("/alice/base/settings", form)
+    assert answer["Location"] == "/alice/renamed/settings"
+    assert as_alice.get("/alice/base")["Location"] == "/alice/renamed"
+
+
+def test_a_repo_is_moved_to_an_organization(as_alice: Client, pages: Pages) -> None:
+    organization("lab", admin=pages.alice)
+    form = {"action": "move", "namespace": "lab", "name": "base"}
+    assert as_alice.post("/alice/base/settings", form)["Location"] == "/lab/base/settings"
+    assert Repo.objects.get(pk=pages.base.pk).repo_id == "lab/base"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "words"),
+    [
+        ("alice", "", "Give it a name."),
+        ("alice", "base", "called already"),
+        ("alice", "taken", "There is already a repo called alice/taken."),
+        ("alice", "bad name", "is not a valid repo name"),
+        ("alice", "x" * 300, "is not a valid repo name"),
+        ("carol", "base", "the rights to create"),
+        ("", "other", "the rights to create"),
+    ],
+)
+def test_a_name_that_cannot_be_had_is_told_and_kept(
+    as_alice: Client, pages: Pages, carol: User, owner: str, name: str, words: str
+) -> None:
+    repo_of(pages.alice, "taken")
+    answer = as_alice.post("/alice/base/settings", {"action": "move", "namespace": owner, "name": name})
+    assert answer.status_code == 422
+    assert words in html.unescape(answer.text)
+    assert Repo.objects.get(pk=pages.base.pk).repo_id == "alice/base"
+
+
+def test_discussions_are_turned_off_and_on(as_alice: Client, pages: Pages) -> None:
+    for wanted, disabled in (("off", True), ("on", False)):
+        form = {"action": "discussions", "discussions": wanted}
+        assert as_alice.post("/alice/base/settings", form).status_code == 302
+        assert Repo.objects.get(pk=pages.base.pk).discussions_disabled is disabled
+    assert as_alice.post("/alice/base/settings", {"action": "discussions"}).status_code == 422
+
+
+@pytest.mark.parametrize("repo_type", ["model", "dataset", "space", "kernel"])
+def test_every_type_can_be_made(as_alice: Client, repo_type: str) -> None:
+    assert f'value="{repo_type}"' in as_alice.get(f"/new?type={repo_type}").text
+    form = {"repo_type": repo_type, "namespace": "alice", "name": "fresh", "visibility": "public"}
+    answer = as_alice.post("/new", form)
+    assert answer["Location"] == Repo.objects.get(name="fresh").get_absolute_url()
+    assert as_alice.get(answer["Location"]).status_code == 200

@@ -62,7 +62,7 @@ def test_people_and_organizations_are_followed_from_their_page(as_alice: Client,
         text = as_alice.get(f"/{name}").text
         assert "Following" in text
         assert "<dt>Followers</dt><dd>1</dd>" in text
-    assert "<dt>Follows</dt><dd>1</dd>" in as_alice.get("/alice").text
+    assert "<dt>Follows</dt><dd>2</dd>" in as_alice.get("/alice").text
     as_alice.post("/users/lab/follow", {"following": "0"})
     assert [row.namespace.name for row in Follow.objects.all()] == ["carol"]
     assert as_alice.post("/users/nobody/follow", {"following": "1"}).status_code == 404

@@ -30,10 +30,20 @@ PAIRS = [
 ]
 
 
-def colours(theme: int) -> dict[str, str]:
-    """The custom properties as hex, for the light (0) or dark (1) theme."""
-    found = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", SHEET.read_text())
-    return {name: pair[theme] for name, *pair in found}
+# The theme's block in the sheet, which half of its light-dark(), and what text on its ground must reach.
+THEMES = {
+    "light": (":root {", 0, 4.5),
+    "dark": (":root {", 1, 4.5),
+    "light contrast": (':root[data-theme="contrast"] {', 0, 7),
+    "dark contrast": (':root[data-theme="contrast"] {', 1, 7),
+}
+
+
+def declared(selector: str) -> dict[str, tuple[str, str]]:
+    """The colours of one block of custom properties, as hex: light, dark."""
+    block = SHEET.read_text().partition(f"\n{selector}\n")[2].partition("\n}")[0]
+    found = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", block)
+    return {name: (light, dark) for name, light, dark in found}
 
 
 def luminance(colour: str) -> float:
@@ -42,12 +52,37 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", list(THEMES))
 @pytest.mark.parametrize(("text", "ground"), PAIRS)
-def test_text_can_be_read(text: str, ground: str, theme: int) -> None:
-    named = colours(theme)
-    low, high = sorted((luminance(named[text]), luminance(named[ground])))
-    assert (high + 0.05) / (low + 0.05) >= 4.5
+def test_text_can_be_read(text: str, ground: str, theme: str) -> None:
+    selector, half, least = THEMES[theme]
+    named = declared(selector)
+    assert contrast(named[text][half], named[ground][half]) >= least
+
+
+@pytest.mark.parametrize("theme", list(THEMES))
+@pytest.mark.parametrize("ground", ["bg", "surface", "sunken"])
+def test_edges_of_fields_can_be_seen(ground: str, theme: str) -> None:
+    selector, half, _least = THEMES[theme]
+    named = declared(selector)
+    assert contrast(named["edge"][half], named[ground][half]) >= 3
+
+
+def test_who_asks_the_system_for_contrast_gets_the_same_colours() -> None:
+    asked = SHEET.read_text().partition("@media (prefers-contrast: more) {")[2].partition("\n}")[0]
+    found = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", asked)
+    assert {name: (light, dark) for name, light, dark in found} == declared(THEMES["light contrast"][0])
+
+
+def test_every_colour_is_a_token_and_every_token_exists() -> None:
+    sheet = SHEET.read_text()
+    made = set(re.findall(r"(--[\w-]+):", sheet))
+    assert set(re.findall(r"var\((--[\w-]+)", sheet)) <= made
 
 
 def test_templates_carry_no_inline_script_or_style() -> None:
@@ -57,5 +92,5 @@ def test_templates_carry_no_inline_script_or_style() -> None:
     assert len(pages) > 20
     for page in pages:
         text = page.read_text()
-        assert not re.search(r"\sstyle=|<style|\son\w+=", text), page.name
+        assert not re.search(r"\sstyle=|<style|\son\w+\s*=\s*[\"']", text), page.name
         assert not re.search(r"<script(?![^>]*\ssrc=)", text), page.name
