@@ -15,6 +15,7 @@ from django.utils import timezone
 from models_app.files import xorb_store
 from models_app.models import Bucket, BucketUpload, FileTerm, LargeFile, Repo, RepoFile, Xorb
 from models_app.storage.errors import StorageError
+from models_app.storage.sha256 import RunningSha256
 from models_app.storage.streams import ahead
 from models_app.storage.xet.assemble import Term, assemble
 from models_app.storage.xet.hashing import Node, hash_to_text, xorb_hash
@@ -25,7 +26,7 @@ _Item = TypeVar("_Item")
 _Place = tuple[str, int, int, int]
 _BATCH = 900
 # Files up to this size are not worth a thread of their own.
-_SMALL_BYTES = 8 * 1024**2
+SMALL_BYTES = 8 * 1024**2
 # How often a xorb is tried again when what it was compared with has changed meanwhile.
 _ATTEMPTS = 4
 # Collection looks at days; writing the time of every use would make each upload rewrite its base's rows.
@@ -165,20 +166,23 @@ def locate(nodes: Iterable[Node], places: dict[bytes, _Place]) -> list[FileTerm]
     return terms
 
 
-def check_sha256(terms: Sequence[FileTerm], sha256: str) -> None:
-    """Stream the terms as stored; ContentMismatch unless their SHA-256 is the announced one."""
-    found = sha256_of(terms)
+def check_sha256(terms: Sequence[FileTerm], sha256: str, begun: RunningSha256 | None = None) -> None:
+    """Stream the terms as stored, but for what `begun` has taken of them; ContentMismatch unless their
+    SHA-256 is the announced one."""
+    found = sha256_of(terms, begun)
     if found != sha256:
         raise ContentMismatch(f"The content's SHA-256 is {found}, not {sha256} as announced.")
 
 
-def sha256_of(terms: Sequence[FileTerm]) -> str:
-    """The SHA-256 of what these terms hold, in hex; reads all of it, of a large file while it is hashed."""
-    digest = hashlib.sha256()
+def sha256_of(terms: Sequence[FileTerm], begun: RunningSha256 | None = None) -> str:
+    """The SHA-256 of what these terms hold, in hex; reads what `begun` has not taken, of a large file while
+    it is hashed."""
+    digest = begun or hashlib.sha256()
+    begin = begun.length if begun else 0
     size = sum(term.length for term in terms)
     parts = (Term(t.xorb_id, t.byte_start, t.byte_end, t.file_offset, t.length) for t in terms)
-    is_large = size > _SMALL_BYTES
-    pieces = assemble(xorb_store(), parts, 0, size, once=is_large)
+    is_large = size - begin > SMALL_BYTES
+    pieces = assemble(xorb_store(), parts, begin, size, once=is_large)
     for piece in ahead(pieces) if is_large else pieces:
         digest.update(piece)
     return digest.hexdigest()

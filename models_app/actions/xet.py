@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from django.conf import settings
 
 from accounts.actor import Actor
 from models_app.access import LoginRequired
-from models_app.actions.content import (
-    ContentGone,
-    ContentMismatch,
-    NewFile,
-    UnknownContent,
-    check_sha256,
-    find_chunks,
-    keep_files,
-    keep_xorb,
-    locate,
-    sha256_of,
-    touch_xorbs,
-)
+from models_app.actions.content import SMALL_BYTES, ContentGone, keep_files, keep_xorb
 from models_app.actions.contributions import note_contribution
+from models_app.actions.proving import checked_files
 from models_app.files import xorb_store
-from models_app.models import Bucket, LargeFile, Repo, Xorb
+from models_app.models import Bucket, Repo
+from models_app.storage.sha256 import RunningSha256
 from models_app.storage.streams import Body, read_pieces
-from models_app.storage.xet.hashing import Node, file_hash, hash_from_text, hash_to_text, verification_hash
-from models_app.storage.xet.shard import MAX_SHARD_BYTES, ShardError, ShardFile, ShardTerm, parse_shard
-from models_app.storage.xet.xorb import MAX_BODY_BYTES, XorbError, XorbReader, unpack_table
+from models_app.storage.xet.chain import Aside, Chain, Chains
+from models_app.storage.xet.hashing import hash_from_text
+from models_app.storage.xet.shard import MAX_SHARD_BYTES, ShardError, ShardFile, parse_shard
+from models_app.storage.xet.xorb import MAX_BODY_BYTES, XorbError, XorbReader
 
-# Files are proven in groups of about this many chunks, so that small files share their queries.
-_GROUP_CHUNKS = 4096
-_CACHED_TABLES = 64
 # Every term is read back to prove the SHA-256, so a small shard must not order endless reading.
 _CONTENT_FACTOR = 4
 
 
-def store_xorb(actor: Actor, *, hash_hex: str, body: Body, length: int) -> bool:
-    """Take a xorb of `length` bytes from `body`; True when the hub did not know it.
+def expect_files(actor: Actor, repo: Repo, sizes: Sequence[int]) -> None:
+    """Large files of these sizes, in bytes, are about to be sent. Of a single one the SHA-256 is made while
+    it arrives; of several nobody knows which comes when."""
+    if [size > SMALL_BYTES for size in sizes] == [True]:
+        _chains().begin(_key(actor, repo))
+    else:
+        _chains().forget(_key(actor, repo))
+
+
+def store_xorb(
+    actor: Actor, *, hash_hex: str, body: Body, length: int, place: Repo | Bucket | None = None
+) -> bool:
+    """Take a xorb of `length` bytes from `body`; True when the hub did not know it. `place` is where the file
+    is going that it is a part of.
 
     Raises XorbError unless every chunk and the Merkle root are right, BodyCutShort when bytes are missing.
     Nothing is kept then. A xorb alone gives nobody anything: only a shard ties it to a repo.
@@ -49,14 +49,27 @@ def store_xorb(actor: Actor, *, hash_hex: str, body: Body, length: int) -> bool:
         raise XorbError("The xorb's name must be 64 lower-case hex digits.") from error
     if length > MAX_BODY_BYTES:
         raise XorbError(f"A xorb has at most {MAX_BODY_BYTES} bytes; this one announces {length}.")
-    reader = XorbReader()
     store = xorb_store()
     with store.incoming() as incoming:
-        with store.writer(incoming) as writer:
-            for piece in writer.take(body, length):
-                reader.feed(piece)
-        reader.finish(expected)
+        with _chains().taking(_key(actor, place), hash_hex) as digest:
+            with store.writer(incoming) as writer:
+                reader = _fed(writer.take(body, length), digest)
+            reader.finish(expected)
         return keep_xorb(incoming, hash_hex, reader.chunks)
+
+
+def _fed(pieces: Iterable[memoryview], digest: RunningSha256 | None) -> XorbReader:
+    if digest is None:
+        reader = XorbReader()
+        for piece in pieces:
+            reader.feed(piece)
+        return reader
+    with Aside(digest) as aside:
+        reader = XorbReader(aside.hear)
+        for piece in pieces:
+            reader.feed(piece)
+            aside.step()
+    return reader
 
 
 def register_shard(actor: Actor, *, repo: Repo, body: Body, length: int) -> int:
@@ -68,7 +81,9 @@ def register_shard(actor: Actor, *, repo: Repo, body: Body, length: int) -> int:
     """
     _need_user(actor)
     files = _told_files(body, length, named=True)
-    count = _keep_proven(repo, files)
+    chains, key = _chains(), _key(actor, repo)
+    count = _keep_proven(repo, files, chains.found(key))
+    chains.forget(key)
     note_contribution(actor, repo, [file.sha256 for file in files])
     return count
 
@@ -79,12 +94,12 @@ def register_bucket_shard(actor: Actor, *, bucket: Bucket, body: Body, length: i
     return _keep_proven(bucket, _told_files(body, length, named=False))
 
 
-def _keep_proven(place: Repo | Bucket, files: Sequence[ShardFile]) -> int:
+def _keep_proven(place: Repo | Bucket, files: Sequence[ShardFile], chain: Chain | None = None) -> int:
     try:
-        return keep_files(place, checked_files(files))
+        return keep_files(place, checked_files(files, chain))
     except ContentGone:
         # The collector has just taken a file nobody referred to: now it counts as one never seen.
-        return keep_files(place, checked_files(files))
+        return keep_files(place, checked_files(files, chain))
 
 
 def _told_files(body: Body, length: int, *, named: bool) -> list[ShardFile]:
@@ -96,49 +111,6 @@ def _told_files(body: Body, length: int, *, named: bool) -> list[ShardFile]:
     files = list({file.sha256 or file.file_hash: file for file in told}.values())
     _check_sizes(files)
     return files
-
-
-def checked_files(files: Sequence[ShardFile]) -> list[NewFile]:
-    """The files, everything their shard says about them found true; raises what `register_shard` raises.
-
-    A missing SHA-256 is computed here.
-    """
-    tables = _Tables(files)
-    # Before the reading, which takes long: what is in use is not collected.
-    touch_xorbs(tables.names)
-    return [new for group in _groups(files) for new in _prove_all(group, tables)]
-
-
-class _Tables:
-    """The chunk tables of the xorbs a shard names, read one at a time and a few of them kept."""
-
-    def __init__(self, files: Sequence[ShardFile]) -> None:
-        self.names = {hash_to_text(term.xorb) for file in files for term in file.terms}
-        self._kept: dict[bytes, Sequence[Node]] = {}
-
-    def chunks(self, term: ShardTerm) -> Sequence[Node]:
-        """The chunks a term names, after its range, length and verification hash have been found true."""
-        table = self._table(term.xorb)
-        chunks = table[term.chunk_start : term.chunk_end]
-        name = hash_to_text(term.xorb)
-        if term.chunk_end > len(table):
-            raise ShardError(f"A term ends at chunk {term.chunk_end} of xorb {name}, which has {len(table)}.")
-        if sum(length for _, length in chunks) != term.length:
-            raise ShardError(f"A term of xorb {name} announces {term.length} bytes; its chunks differ.")
-        if verification_hash(raw for raw, _ in chunks) != term.verification:
-            raise ShardError(f"The verification hash of a term of xorb {name} is wrong.")
-        return chunks
-
-    def _table(self, xorb: bytes) -> Sequence[Node]:
-        if xorb not in self._kept:
-            name = hash_to_text(xorb)
-            packed = Xorb.objects.filter(pk=name).values_list("chunk_table", flat=True).first()
-            if not packed:  # never seen, collected, or no longer vouched for
-                raise UnknownContent(f"Xorb {name} is not stored here; please upload its bytes again.")
-            if len(self._kept) == _CACHED_TABLES:
-                del self._kept[next(iter(self._kept))]
-            self._kept[xorb] = unpack_table(packed)
-        return self._kept[xorb]
 
 
 def _need_user(actor: Actor) -> None:
@@ -155,62 +127,11 @@ def _check_sizes(files: Sequence[ShardFile]) -> None:
         raise ShardError(f"The shard describes over {_CONTENT_FACTOR * limit} bytes; commit it in parts.")
 
 
-def _groups(files: Sequence[ShardFile]) -> Iterator[list[ShardFile]]:
-    group: list[ShardFile] = []
-    chunks = 0
-    for file in files:
-        group.append(file)
-        chunks += 1 + sum(term.chunk_end - term.chunk_start for term in file.terms)
-        if chunks >= _GROUP_CHUNKS:
-            yield group
-            group, chunks = [], 0
-    if group:
-        yield group
+def _chains() -> Chains:
+    return Chains(settings.HUB_TMP_DIR / "chains")
 
 
-def _prove_all(files: Sequence[ShardFile], tables: _Tables) -> Iterator[NewFile]:
-    yield from _prove_group([file for file in files if file.sha256], tables)
-    yield from _name_group([file for file in files if not file.sha256], tables)
-
-
-def _name_group(files: Sequence[ShardFile], tables: _Tables) -> Iterator[NewFile]:
-    """As `_prove_group`, for files whose SHA-256 nobody told: it is read off the stored chunks."""
-    nodes = {file.file_hash: _nodes(file, tables) for file in files}
-    names = {hash_to_text(raw): raw for raw in nodes}
-    known = dict(LargeFile.objects.filter(xet_hash__in=list(names)).values_list("xet_hash", "sha256"))
-    places = find_chunks(raw for name in names if name not in known for raw, _ in nodes[names[name]])
-    for file in files:
-        xet_hash = hash_to_text(file.file_hash)
-        if xet_hash in known:
-            yield NewFile(known[xet_hash], xet_hash, file.size, None)
-            continue
-        terms = locate(nodes[file.file_hash], places)
-        sha256 = sha256_of(terms)
-        # A file cut otherwise than the stored one of the same content keeps the stored terms.
-        stored = LargeFile.objects.filter(sha256=sha256).exists()
-        yield NewFile(sha256, xet_hash, file.size, None if stored else terms)
-
-
-def _prove_group(files: Sequence[ShardFile], tables: _Tables) -> Iterator[NewFile]:
-    """Each file with its terms as stored, after everything its shard says about it was found true."""
-    nodes = {file.sha256: _nodes(file, tables) for file in files}
-    known = dict(LargeFile.objects.filter(sha256__in=list(nodes)).values_list("sha256", "xet_hash"))
-    unknown = [file for file in files if known.get(file.sha256) != hash_to_text(file.file_hash)]
-    places = find_chunks(raw for file in unknown for raw, _ in nodes[file.sha256])
-    for file in files:
-        xet_hash = hash_to_text(file.file_hash)
-        if known.get(file.sha256) == xet_hash:
-            # The same chunks were proven to have this SHA-256 when they were first registered.
-            yield NewFile(file.sha256, xet_hash, file.size, None)
-            continue
-        terms = locate(nodes[file.sha256], places)
-        check_sha256(terms, file.sha256)
-        # A file cut otherwise than the stored one of the same content keeps the stored terms.
-        yield NewFile(file.sha256, xet_hash, file.size, None if file.sha256 in known else terms)
-
-
-def _nodes(file: ShardFile, tables: _Tables) -> list[Node]:
-    nodes = [node for term in file.terms for node in tables.chunks(term)]
-    if file_hash(nodes) != file.file_hash:
-        raise ContentMismatch(f"The terms of file {hash_to_text(file.file_hash)} do not add up to its hash.")
-    return nodes
+def _key(actor: Actor, place: Repo | Bucket | None) -> str:
+    """One person's uploads to one place."""
+    kind = type(place).__name__.lower()
+    return f"{actor.user.pk if actor.user else 0}-{kind}-{place.pk if place else 0}"

@@ -16,6 +16,7 @@ from models_app.actions import branches
 from models_app.actions.commits import commit
 from models_app.actions.preupload import FileToUpload, plan_upload
 from models_app.actions.pull_requests import open_with_commit
+from models_app.actions.xet import expect_files
 from models_app.api.repo_view import RepoAPIView, repo_url
 from models_app.api.wire import (
     HubAPIView,
@@ -71,13 +72,16 @@ class Preupload(RepoAPIView):
         rows = body.get("files")
         if not isinstance(rows, list) or len(rows) > MAX_PREUPLOAD_FILES:
             raise WireError(400, f"'files' must be a list of at most {MAX_PREUPLOAD_FILES} files.")
+        asked = [_file_to_upload(row) for row in rows]
         plan = plan_upload(
             repo=repo,
             branch=revision,
-            files=[_file_to_upload(row) for row in rows],
+            files=asked,
             git_ignore=_rules_text(body, "gitIgnore"),
             git_attributes=_rules_text(body, "gitAttributes"),
         )
+        large = [told.size for told, file in zip(asked, plan.files, strict=True) if file.mode == "lfs"]
+        expect_files(self.actor, repo, large)
         files = [
             {"path": file.path, "uploadMode": file.mode, "shouldIgnore": file.ignored}
             | ({"oid": file.oid} if file.oid else {})

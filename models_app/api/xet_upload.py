@@ -28,9 +28,9 @@ class Xorbs(UploadAPIView):
     """POST /cas/{gen}/v1/xorbs/{prefix}/{hash}: one xorb as the raw body."""
 
     def post(self, request: HttpRequest, generation: int, prefix: str, name: str) -> HttpResponse:
-        actor, _place = read_ticket(request, "write")
+        actor, place = read_ticket(request, "write")
         inserted = store_xorb(
-            actor, hash_hex=name, body=upload_stream(request), length=_content_length(request)
+            actor, hash_hex=name, body=upload_stream(request), length=_content_length(request), place=place
         )
         return JsonResponse({"was_inserted": inserted})
 

@@ -56,12 +56,13 @@ class DirectWriter:
 
     def __init__(self, path: str | os.PathLike[str], *, direct: bool = True) -> None:
         self._fd = _open(path, os.O_WRONLY, direct)
-        self._slab = _slabs.take()
-        self._view = memoryview(self._slab)
+        self._pair = (_slabs.take(), _slabs.take())
+        self._view, self._other = (memoryview(slab) for slab in self._pair)
         self._written = 0
 
     def take(self, body: Body, length: int) -> Iterator[memoryview]:
-        """Append `length` bytes of `body`; they are shown a slab at a time, each until the next is asked for.
+        """Append `length` bytes of `body`; they are shown a slab at a time, each until the next but one is
+        asked for.
 
         Raises BodyCutShort when there are fewer.
         """
@@ -73,6 +74,7 @@ class DirectWriter:
             self._put(_whole_blocks(len(part)))
             taken += len(part)
             self._written += len(part)
+            self._view, self._other = self._other, self._view
 
     def __enter__(self) -> DirectWriter:
         return self
@@ -85,7 +87,8 @@ class DirectWriter:
                 os.ftruncate(self._fd, self._written)
         finally:
             os.close(self._fd)
-            _slabs.give(self._slab)
+            for slab in self._pair:
+                _slabs.give(slab)
 
     def _put(self, size: int) -> None:
         done = 0

@@ -6,7 +6,7 @@ Header: version u8 = 0, stored length u24 LE, scheme u8, content length u24 LE (
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import lz4.frame
@@ -91,9 +91,11 @@ class XorbReader:
     """Takes a xorb body in pieces of any size and checks each chunk as soon as it is whole.
 
     After `finish` the `chunks` are the table of the body, and its first `content_end` bytes hold all of them.
+    `hear` is called with each chunk's content, in order, before anybody knows whether the body is right.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hear: Callable[[bytes | memoryview], None] | None = None) -> None:
+        self._hear = hear
         self.chunks: list[StoredChunk] = []
         self.content_end = 0
         self._tail = bytearray()
@@ -142,6 +144,8 @@ class XorbReader:
         if len(self.chunks) == MAX_CHUNKS:
             raise XorbError(f"The xorb holds more than {MAX_CHUNKS} chunks.")
         content = decode_chunk(header, payload)
+        if self._hear is not None:
+            self._hear(content)
         stored = HEADER_BYTES + header.stored
         self.chunks.append(StoredChunk(chunk_hash(content), self.content_end, stored, header.length))
         self.content_end += stored

@@ -121,10 +121,21 @@ def test_buffers_are_used_again(tmp_path: Path) -> None:
             write(file, b"x")
     idle = len(direct._slabs._idle)
     with DirectWriter(tmp_path / "x", direct=False) as file:
-        assert len(direct._slabs._idle) == idle - 1
+        assert len(direct._slabs._idle) == idle - 2
         write(file, b"y")
     assert len(direct._slabs._idle) == idle
     assert (tmp_path / "x").read_bytes() == b"y"
+
+
+def test_a_piece_stays_as_it_is_while_the_next_is_looked_at(tmp_path: Path) -> None:
+    content, path = random.Random(1).randbytes(5 * SLAB + 5), tmp_path / "x"
+    path.touch()
+    with DirectWriter(path) as file:
+        last, at = memoryview(b""), 0
+        for piece in file.take(io.BytesIO(content), len(content)):
+            assert content[at - len(last) : at] == last
+            last, at = piece, at + len(piece)
+    assert path.read_bytes() == content
 
 
 def test_reading_back_and_forth_holds_few_buffers(tmp_path: Path) -> None:

@@ -80,5 +80,22 @@ def make_shard(
         records.append(struct.pack("<32s16x", proof))
     if flags & 1 << 30:
         records.append(struct.pack("<32s16x", hash_from_text(sha256)))
+    return _closed(records)
+
+
+def make_long_shard(parts: list[tuple[list[bytes], str]], sha256: str) -> bytes:
+    """A shard of one file with a term for each part: chunks, and the xorb that is made of them."""
+    nodes = [[(chunk_hash(chunk), len(chunk)) for chunk in chunks] for chunks, _ in parts]
+    whole = file_hash([node for part in nodes for node in part])
+    records = [recorded_shard()[:48], struct.pack("<32sII8x", whole, 0b11 << 30, len(parts))]
+    for chunks, xorb in parts:
+        length = sum(map(len, chunks))
+        records.append(struct.pack("<32sIIII", hash_from_text(xorb), 0, length, 0, len(chunks)))
+    records += [struct.pack("<32s16x", verification_hash(raw for raw, _ in part)) for part in nodes]
+    records.append(struct.pack("<32s16x", hash_from_text(sha256)))
+    return _closed(records)
+
+
+def _closed(records: list[bytes]) -> bytes:
     bookend = b"\xff" * 32 + bytes(16)
     return b"".join([*records, bookend, bookend])
