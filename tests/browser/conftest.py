@@ -84,10 +84,11 @@ class Visitor:
         return self.page.goto(self.url + path)
 
     def sign_in(self, name: str, password: str) -> None:
-        """Through the form, as people do; stays on the page the form leads to."""
+        """Through the form, as people do; stays on the page the form leads to, its scripts ready."""
         self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        with self.page.expect_navigation():
+            self.page.get_by_role("main").get_by_role("button", name="Sign in").click()
 
     def overflow(self) -> int:
         """By how many pixels the page is wider than its window."""

@@ -66,7 +66,7 @@ class Crawl:
 
     url: str
     cookie: str = ""
-    seconds: float = 150
+    seconds: float = 350
     broken: list[str] = field(default_factory=list)
     # A page of each route, for the browser.
     pages: dict[str, str] = field(default_factory=dict)

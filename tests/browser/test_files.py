@@ -200,7 +200,7 @@ def test_an_upload_goes_on_after_a_lost_connection_and_a_reload(
     page.get_by_label("Choose files").set_input_files([tmp_path / "weights.bin", tmp_path / "words.txt"])
     page.get_by_label("What changes, in one line").fill("New weights")
     page.get_by_role("button", name="Upload", exact=True).click()
-    page.wait_for_url(f"**/{repo_id}/tree/main")
+    page.wait_for_url(f"**/{repo_id}/tree/main", timeout=60_000)
     page.get_by_role("link", name="weights.bin", exact=True).wait_for()
     assert sorted(sent) == ["1", "2", "3"]
     assert hashlib.sha256(content(hub, repo_id, "weights.bin")).digest() == hashlib.sha256(large).digest()
@@ -232,7 +232,7 @@ def test_a_paused_upload_of_dropped_folders_resumes(
     page.get_by_text("Paused. What has been sent is kept.").wait_for()
     page.unroute("**/lfs/objects/*/parts/1*")
     page.get_by_role("button", name="Resume").click()
-    page.wait_for_url("**/discussions/1")
+    page.wait_for_url("**/discussions/1", timeout=60_000)
     sound(carol)
     assert content(hub, repo_id, "new/set/w.bin", "refs/pr/1") == b"\0\1" * 5_000_000
     assert content(hub, repo_id, "new/set/deep/a b#.txt", "refs/pr/1") == b"deep\n"

@@ -97,11 +97,13 @@ def test_without_a_script_the_same_addresses_do_the_same(browser: Browser, shelf
     page = context.new_page()
     page.goto(f"{shelf.url}/models?search=findable")
     page.locator("#facet-library").get_by_role("link", name="peft").click()
+    page.wait_for_load_state()
     assert page.locator("#list .rows .title a").all_inner_texts() == ["carol/findable-three"]
     page.goto(f"{shelf.url}/")
     box = page.get_by_role("main").get_by_label("Search everything")
     box.fill("findable-two")
     box.press("Enter")
+    page.wait_for_url("**/search?q=findable-two*")
     assert "/search?q=findable-two" in page.url
     assert page.get_by_role("main").get_by_role("link", name="carol/findable-two").count() == 1
     context.close()

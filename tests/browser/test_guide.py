@@ -34,6 +34,7 @@ def begin(page: Page, site: Site) -> None:
     page.locator("label", has_text=site.names["data"]).click()
     page.get_by_role("button", name="Go on with these data").click()
     page.get_by_role("heading", name="How thoroughly shall it learn?").wait_for()
+    page.wait_for_load_state()
 
 
 class Work:
@@ -221,6 +222,7 @@ def test_a_folder_is_packed_in_the_browser(browser: Browser, site: Site, tmp_pat
     page.locator("label", has_text=site.names["model"]).click()
     page.get_by_role("button", name="Go on with this model").click()
     page.get_by_text("Upload data of your own").click()
+    page.wait_for_load_state()
     page.get_by_label("Or a folder with a folder for each class").set_input_files(tmp_path / "inks")
     page.get_by_text("The folder is packed and ready.").wait_for()
     page.get_by_label("Name of the data set").fill("browser-inks")
@@ -276,8 +278,9 @@ def test_help_is_read_searched_and_copied(browser: Browser, site: Site) -> None:
     page.locator("#post_api_runs").get_by_text("Examples").click()
     page.locator("#post_api_runs").get_by_text("urllib.request").first.wait_for()
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.wait_for_load_state()
     page.locator("#post_api_runs").get_by_role("button", name="Copy").first.click()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 15
     while "curl -s -X POST" not in (copied := page.evaluate("navigator.clipboard.readText()")):
         assert time.monotonic() < deadline, copied
     assert site.hub.url in copied

@@ -108,9 +108,11 @@ def test_models_are_put_side_by_side(
     visitor = come(browser, hub, f"/{family['one']}", width=width, theme=theme)
     page = visitor.page
     page.get_by_role("link", name="Compare").click()
+    page.wait_for_load_state()
     page.get_by_label("Look for a model to add").press_sequentially("judged-two")
     page.locator("#found-models").get_by_role("link", name="judged-two").click()
     page.get_by_role("heading", name="Compare models 2").wait_for()
+    page.wait_for_load_state()
     page.get_by_label("Look for a model to add").press_sequentially("judged-base")
     page.locator("#found-models").get_by_role("link", name="judged-base").click()
     page.get_by_role("heading", name="Compare models 3").wait_for()

@@ -101,6 +101,8 @@ def test_choosing_what_a_profile_shows_first(
     sound(carol)
     assert violations(page) == []
     page.get_by_role("link", name="See the profile").click()
+    page.get_by_role("heading", name="Pinned").wait_for()
+    page.wait_for_load_state()
     pinned = page.locator("section", has=page.get_by_role("heading", name="Pinned")).get_by_role("listitem")
     texts = [text for text in pinned.all_inner_texts() if unique in text]
     assert [f"{unique}-dataset" in text for text in texts] == [True, False]

@@ -102,6 +102,7 @@ def test_the_gallery_is_searched_narrowed_and_sorted(browser: Browser, leaves: L
     visitor.go("/recipes")
     page.locator(".filters").get_by_role("link", name="token-classification").click()
     page.locator(".filters [aria-current]").wait_for()
+    page.wait_for_load_state()
     assert page.locator(".recipe-rows > li").count() == 1
     page.get_by_label("Sort by").select_option("cheapest")
     page.wait_for_url("**sort=cheapest**")

@@ -61,7 +61,7 @@ def test_a_question_finds_its_answer(
     page.get_by_label("This is a question").check()
     page.get_by_role("button", name="Open the discussion").click()
     page.get_by_role("heading", name="Why is it 2.3?").wait_for()
-    assert page.locator("article math").count() == 2
+    expect(page.locator("article math")).to_have_count(2)
     assert page.locator("article a.mention").get_attribute("href") == "/alice"
     sound(carol)
 
@@ -184,7 +184,7 @@ def test_an_image_is_attached_pasted_and_a_wrong_file_refused(
     assert "svg" not in page.get_by_label("Comment", exact=True).last.input_value()
     page.get_by_role("button", name="Comment", exact=True).click()
     page.locator("article .prose img").first.wait_for()
-    assert page.locator("article .prose img").count() == 2
+    expect(page.locator("article .prose img")).to_have_count(2)
     expect(page.locator("article .prose img").last).to_have_js_property("complete", True)
     sound(carol)
     close(carol)
@@ -208,7 +208,7 @@ def test_edits_in_two_windows_and_their_history(browser: Browser, hub: LiveHub, 
     other.get_by_role("button", name="Save your text").click()
     other.get_by_role("link", name="edited").click()
     other.get_by_role("heading", name="Edit history").wait_for()
-    assert other.locator("section.diff").count() == 3
+    expect(other.locator("section.diff")).to_have_count(3)
     close(carol)
 
 
@@ -381,6 +381,7 @@ def test_a_draft_over_a_text_that_is_there(browser: Browser, hub: LiveHub, uniqu
     page.get_by_label("Text", exact=True).fill("The first words.")
     page.get_by_role("button", name="Publish").click()
     page.get_by_role("link", name="Edit", exact=True).click()
+    page.wait_for_load_state()
     edit = page.url
     page.get_by_label("Text", exact=True).fill("Half of a better text")
     page.goto(f"{hub.url}/tutorials")

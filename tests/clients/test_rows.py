@@ -54,6 +54,6 @@ def test_a_script_that_ends_otherwise_is_red(tmp_path: Path, code: str, told: st
 
 def test_a_script_that_hangs_is_red_and_keeps_its_rows(tmp_path: Path) -> None:
     code = GREEN.replace(")\n", ", flush=True)\n") + "import time; time.sleep(600)"
-    first, last = rows_of(tmp_path, code, limit_seconds=2)
+    first, last = rows_of(tmp_path, code, limit_seconds=10)
     assert (first["ok"], last["row"], last["ok"]) == (True, "end", False)
-    assert last["problem"] == "not done after 2 seconds"
+    assert last["problem"] == "not done after 10 seconds"

@@ -98,7 +98,7 @@ def test_workers_stop_before_the_web(supervisor: Supervisor, tmp_path: Path) -> 
     )
     seen: list[str] = []
     supervisor.print_line = seen.append
-    for name, stage, pause in (("web", 1, 0), ("train", 0, 0.5), ("jobs", 0, 0)):
+    for name, stage, pause in (("web", 1, 0), ("train", 0, 3), ("jobs", 0, 0)):
         supervisor.start(python(name, code.format(log=str(log), name=name, pause=pause), stop_stage=stage))
     wait_for(lambda: len(seen) == 3)
     assert supervisor.stop(10) is True

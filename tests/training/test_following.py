@@ -195,7 +195,7 @@ def test_lines_of_a_run() -> None:
     waiting = {**RUN, "stage": "SCHEDULING", "place": {"position": 3, "of": 9, "startsAt": None}}
     assert run_line(waiting, {}, None) == "waiting for a worker, number 3 in the queue"
     assert run_line({**waiting, "place": None}, {}, None) == "waiting for a worker"
-    soon = (datetime.now(UTC) + timedelta(seconds=75.5)).isoformat()
+    soon = (datetime.now(UTC) + timedelta(seconds=75.95)).isoformat()
     told = run_line({**waiting, "place": {"position": 1, "startsAt": soon}}, {}, None)
     assert told == "waiting for a worker, number 1 in the queue, begins in about 1:15"
     told = run_line(RUN, {"train/loss": 0.25, "val/loss": 0.5, "val/accuracy": 0.75, "train/lr": 1e-3}, 75)

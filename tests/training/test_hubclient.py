@@ -300,8 +300,7 @@ def test_once_publishing_has_begun_a_cancel_is_too_late(hub: FakeHub) -> None:
     hub.answers = [(200, {"cancel": True})]
     reporter = make_reporter(hub)
     reporter.start()
-    eventually(lambda: hub.asked)
-    time.sleep(0.1)
+    eventually(lambda: reporter.verdict)
     reporter.check_lost()
     with pytest.raises(Canceled):
         reporter.check()

@@ -82,7 +82,7 @@ def _branches(hub: LiveHub, repo_id: str) -> list[str]:
 
 def _leftovers(hub: LiveHub) -> list[str]:
     """Directories of pushes and git processes of the hub, after what is going on has had time to end."""
-    for _ in range(50):
+    for _ in range(300):
         found = [path.name for path in (hub.data_dir / "tmp").glob("push-*")] + _git_children(hub)
         if not found:
             break

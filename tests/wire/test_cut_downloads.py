@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.live import LiveHub, free_port, make_hub
+from tests.live import LiveHub, make_hub
 
 pytestmark = pytest.mark.wire
 
@@ -29,7 +29,7 @@ class BadLine:
         self.cuts = 0
         self.target = 0
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", free_port()))
+        self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 

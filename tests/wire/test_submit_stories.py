@@ -235,8 +235,10 @@ def test_the_hub_may_restart_meanwhile(desk: Desk, unique: str) -> None:
     report(worker, claim, 2, 0.9)
     command.wait_for("step 2/10")
     desk.hub.stop()
-    command.wait_for("the hub does not answer")
-    desk.hub.start()
+    try:
+        command.wait_for("the hub does not answer")
+    finally:
+        desk.hub.start()
     command.wait_for("the hub is back")
     report(worker, claim, 9, 0.1)
     desk.complete(worker, claim)

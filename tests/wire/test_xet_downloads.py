@@ -191,4 +191,4 @@ def test_a_lost_xorb_ends_a_download_soon_and_in_words(hub: LiveHub, unique: str
     assert "410" in _elsewhere(hub, tmp_path / "xet", code, f"alice/{unique}")
     told = _elsewhere(hub, tmp_path / "plain", code, f"alice/{unique}", HF_HUB_DISABLE_XET="1")
     assert "missing from the hub's storage" in told
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90
