@@ -117,7 +117,15 @@ def measure(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 runs.setdefault(f"{peer} {form}", []).append(call(args, "arm", race, peer, form, seed))
         limits = call(args, "limits", race, "plain", "default", 0)
         races[race] = {"limits": limits, "runs": runs, "rows": args.rows[race], "epochs": args.epochs[race]}
+        races[race] |= {"when": args.when, "rounds": args.repeat}
         yield races
+
+
+def earlier(name: str) -> dict[str, Any]:
+    """The races of the last page, which stay on it until they are run again."""
+    path = report.RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text())["races"] if path.is_file() else {}
+    return found
 
 
 def main() -> int:
@@ -150,11 +158,12 @@ def main() -> int:
         args.work = Path(folder)
         work.prepare(args.work, args.only, args.rows, 100 if args.quick else 1000)
         name, where = "train" + ("_quick" if args.quick else ""), report.machine()
-        for races in measure(args):
+        args.when, kept = where["when"], earlier(name)
+        for measured in measure(args):
             # After every race: whoever stops it keeps what was measured.
+            races = {race: (kept | measured)[race] for race in ARMS if race in kept | measured}
             content = {"machine": where, "summary": page.summary(races), "races": races}
-            told = page.markdown(races, where, args.repeat, 100 if args.quick else 1000)
-            report.write(name, content, told)
+            report.write(name, content, page.markdown(races, where, 100 if args.quick else 1000))
     return 0
 
 

@@ -62,7 +62,7 @@ def _of(runs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def markdown(races: dict[str, Any], where: dict[str, Any], repeat: int, test: int) -> str:
+def markdown(races: dict[str, Any], where: dict[str, Any], test: int) -> str:
     arms = [runs for race in races.values() for runs in race["runs"].values()]
     load = max(run["load_before"] for runs in arms for run in runs)
     versions = f"torch {where['torch']}, Python {where['python']}"
@@ -70,7 +70,7 @@ def markdown(races: dict[str, Any], where: dict[str, Any], repeat: int, test: in
         "# Full fine-tunes, side by side",
         "",
         f"`python -m bench.train` · {where['when']} · {where['processor']}, {where['cores']} cores ·",
-        f"{versions} · {repeat} rounds · load average before a run at most {load}",
+        f"{versions} · load average before a run at most {load}",
         "",
         ABOUT.format(test=test),
     ]
@@ -79,8 +79,8 @@ def markdown(races: dict[str, Any], where: dict[str, Any], repeat: int, test: in
         rates = ", ".join(f"{name} {limits[name] / 1e9:.0f} GFLOP/s" for name in ("float32", "bfloat16"))
         head = ["arm", "settings", "seconds", "processor seconds", "× ours", "accuracy", "of the limit"]
         rows = [_row(name, arm) for name, arm in found["arms"].items()]
-        size = f"{content['rows']} rows, {content['epochs']} epochs"
-        lines += ["", f"## {TITLES[race]}", "", f"{size}. Best rates: {rates}."]
+        size = f"{content['rows']} rows, {content['epochs']} epochs, {content['rounds']} rounds"
+        lines += ["", f"## {TITLES[race]}", "", f"{size}, {content['when']}. Best rates: {rates}."]
         lines += ["", report.table(head, rows), ""]
         lines += [
             f"- {NAMES[peer]}: {ratio['as_it_comes']:.2f}× ours as it comes, {ratio['best']:.2f}× at best."

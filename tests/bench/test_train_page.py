@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench import report, train
 from bench.train_peers import page
 
 
@@ -22,7 +24,8 @@ def races() -> dict[str, Any]:
         "plain bf16": [run(4.5)],
     }
     limits = {"float32": 1e11, "bfloat16": 2e11, "operations": 3e11}
-    return {"mobilenet": {"runs": runs, "limits": limits, "rows": 640, "epochs": 2}}
+    size = {"rows": 640, "epochs": 2, "rounds": 3, "when": "2026-11-23 08:40 UTC"}
+    return {"mobilenet": {"runs": runs, "limits": limits, **size}}
 
 
 def test_peers_are_compared_by_medians_and_at_their_fastest(races: dict[str, Any]) -> None:
@@ -38,8 +41,18 @@ def test_the_share_of_the_limit_is_of_the_arms_own_precision(races: dict[str, An
     assert arms["plain fp32"]["flops"] / arms["plain fp32"]["limit"] == pytest.approx(0.75)
 
 
+def test_a_race_stays_on_the_page_until_it_is_run_again(
+    races: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    assert train.earlier("train") == {}
+    report.write("train", {"races": races}, "a page")
+    assert train.earlier("train") == races
+
+
 def test_the_page_tells_every_arm(races: dict[str, Any]) -> None:
     where = {"when": "now", "processor": "x", "cores": 2, "torch": "2", "python": "3"}
-    text = page.markdown(races, where, 3, 1000)
+    text = page.markdown(races, where, 1000)
+    assert "640 rows, 2 epochs, 3 rounds, 2026-11-23 08:40 UTC. Best rates" in text
     assert "| **Tuneyard** | recipe's defaults | 3.0 | 3.0 | 1.00 | 80.0% (70.0% to 90.0%) | 50% |" in text
     assert "- plain loop: 2.00× ours as it comes, 1.33× at best." in text
