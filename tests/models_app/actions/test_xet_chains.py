@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -131,14 +133,14 @@ def test_a_file_is_read_from_where_the_chain_ends(sender: Sender, read: list[int
     assert read == [sum(len(chunk) for part in PARTS[2:] for chunk in part)]
 
 
-def test_a_false_sha256_is_found_although_nothing_is_read(sender: Sender, read: list[int]) -> None:
+def test_a_false_sha256_is_refused_for_what_is_stored(sender: Sender, read: list[int]) -> None:
     sender.expect(LARGE)
     for number in range(4):
         sender.send(number)
     right = hashlib.sha256(DATA).hexdigest()
     with pytest.raises(ContentMismatch, match=f"is {right}, not {'0' * 64} as announced"):
         sender.finish(told="0" * 64)
-    assert read == [0]
+    assert read == [0, len(DATA)]
     assert not LargeFile.objects.exists()
 
 
@@ -227,6 +229,21 @@ def test_a_damaged_chain_is_none(sender: Sender, read: list[int], settings: Sett
         sender.send(number)
     sender.finish()
     assert read == [len(DATA)]
+
+
+def test_a_state_that_is_wrong_does_not_refuse_a_file(
+    sender: Sender, read: list[int], settings: Settings
+) -> None:
+    sender.expect(LARGE)
+    for number in range(4):
+        sender.send(number)
+    path = chain_file(settings)
+    told = json.loads(path.read_text())
+    last = bytearray(base64.b64decode(told["states"][-1]))
+    last[10] ^= 1
+    path.write_text(json.dumps({**told, "states": [*told["states"][:-1], base64.b64encode(last).decode()]}))
+    sender.finish()
+    assert read == [0, len(DATA)]
 
 
 def test_chains_do_not_pile_up(sender: Sender, bob: User, settings: Settings) -> None:
