@@ -22,7 +22,7 @@ class RunningSha256:
         from rehashes import PySha256
 
         if state is not None and len(state) != STATE_BYTES:
-            raise ValueError(f"A half-made SHA-256 has {STATE_BYTES} bytes, not {len(state)}.")
+            raise ValueError(f"{len(state)} bytes are no state")
         self.length: int = 0 if state is None else _LENGTH.unpack_from(state)[0]
         self._digest = PySha256() if state is None else PySha256.deserialize(state[_LENGTH.size :])
 

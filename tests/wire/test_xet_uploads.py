@@ -228,7 +228,7 @@ def test_a_client_that_hangs_up_leaves_nothing(hub: LiveHub, repo_id: str) -> No
 
 def test_the_sha256_of_one_large_file_is_made_while_it_arrives(hub: LiveHub, repo_id: str) -> None:
     """What the client says before it sends, the xorb and the shard are about the same upload."""
-    data = _weights(12, 10_000_000)
+    data = _weights(20261123, 10_000_000)
     plan = {"files": [{"path": "w.bin", "size": len(data), "sample": base64.b64encode(data[:512]).decode()}]}
     preupload = f"/api/models/{repo_id}/preupload/main"
     told = _call(hub, preupload, token=hub.tokens["alice"], body=json.dumps(plan).encode())
