@@ -66,13 +66,14 @@ class Chains:
         """One large file is expected next; what was hashed before is forgotten."""
         if not available():
             return
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        # Not written over: whoever still takes a xorb for the last upload must not go on with this one.
-        draft = self.root / f"{key}.{os.getpid()}-{threading.get_ident()}"
-        draft.write_text(json.dumps(asdict(Chain())))
-        self._ended(key).unlink(missing_ok=True)
-        draft.replace(self.root / key)
+        with suppress(OSError):  # of a full disk the upload itself tells
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            # Not written over: whoever still takes a xorb for the last upload must not go on with this one.
+            draft = self.root / f"{key}.{os.getpid()}-{threading.get_ident()}"
+            draft.write_text(json.dumps(asdict(Chain())))
+            self._ended(key).unlink(missing_ok=True)
+            draft.replace(self.root / key)
 
     def forget(self, key: str) -> None:
         """Nothing can be guessed; no error when there is no chain."""
@@ -108,7 +109,7 @@ class Chains:
         """The chain's file, nobody else's until the block ends. None where there is none, or where somebody
         keeps it for long: then the chain ends with what they are taking."""
         try:
-            file = (self.root / key).open("r+b")
+            file = (self.root / key).open("r+b", buffering=0)
         except FileNotFoundError:
             yield None
             return
@@ -208,7 +209,7 @@ def _read(file: BinaryIO) -> Chain | None:
 
 def _write(file: BinaryIO, chain: Chain) -> None:
     data = json.dumps(asdict(chain)).encode()
-    file.seek(0)
-    file.write(data)
-    file.truncate()
-    file.flush()
+    with suppress(OSError):
+        file.seek(0)
+        file.write(data)
+        file.truncate()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 import time
@@ -101,6 +102,21 @@ def test_what_fails_is_forgotten_and_may_come_again(chains: Chains) -> None:
         assert digest is not None
         assert digest.length == 0
     assert so_far(chains) == ["one"]
+
+
+def test_a_full_disk_is_no_fault_of_an_upload(chains: Chains, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with chains.taking("a", "one") as digest:
+        assert digest is not None
+    monkeypatch.setattr(Path, "write_text", full)
+    chains.begin("a")
+    monkeypatch.setattr(chain.json, "dumps", lambda _: "x" * 100)
+    with chains.taking("a", "two"):
+        pass
+    monkeypatch.undo()
+    assert so_far(chains) == ["no chain"]  # half-written is none
 
 
 def test_a_chain_is_forgotten_whole(chains: Chains) -> None:
