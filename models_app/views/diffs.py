@@ -59,8 +59,9 @@ def shown_changes(diff: Diff) -> dict[str, Any]:
         "files": files,
         "left_out": diff.left_out,
         "is_cut": any(shown.is_cut for shown in files),
-        "added": sum(file.added for file in diff.files),
-        "removed": sum(file.removed for file in diff.files),
+        # A large file's lines are those of its pointer: nobody has written them.
+        "added": sum(file.added for file in diff.files if file.kind == "text"),
+        "removed": sum(file.removed for file in diff.files if file.kind == "text"),
         "diff_ends": f"{diff.old}...{diff.new}",
         "diff_new": diff.new,
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.conftest import Visitor, visit
+from tests.browser.conftest import WIDTHS, Visitor, visit
 from tests.live import LiveHub
 
 if TYPE_CHECKING:
@@ -295,9 +295,14 @@ def test_a_history_tells_which_tensors_changed(
     visitor.go(f"/{repo_id}/commits/main/model.safetensors")
     sound(visitor)
     page.get_by_role("link", name="Train on").click()
+    # The lines of a large file's pointer are nobody's.
+    assert page.locator(".diff-head").get_by_text("+").count() == 0
     page.get_by_role("link", name="Which tensors changed, and by how much").click()
     page.get_by_role("rowheader", name="head.weight").wait_for()
     page.get_by_text("50 %").wait_for()
+    place = page.get_by_text("50 %").bounding_box()
+    assert place is not None
+    assert place["x"] + place["width"] <= WIDTHS[width][0] - 16, "the change is to be seen without scrolling"
     assert page.get_by_role("rowheader", name="body.weight").count() == 0
     sound(visitor)
     first = hub.api().list_repo_commits(repo_id)[2].commit_id
