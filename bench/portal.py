@@ -202,7 +202,7 @@ def run(data: Path, database: str, asked: argparse.Namespace, settings: dict[str
 
 def main() -> int:
     """Measure, and write the page of results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--postgres", action="store_true")
     parser.add_argument("--repos", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=120)

@@ -132,8 +132,8 @@ def _requests() -> dict[str, list[Request]]:
     found: dict[str, list[Request]] = {name: [] for name in GROUPS}
     kinds: dict[str, list[str]] = {}
     for path in paths:
-        if (twin := _twin(path, paths)) is not None:
-            kinds.setdefault(twin, []).append(_KIND.match(path)[2])  # type: ignore[index]
+        if (twin := _twin(path, paths)) is not None and (kind := _KIND.match(path)) is not None:
+            kinds.setdefault(twin, []).append(kind[2])
     for path, item in paths.items():
         if _twin(path, paths) is None:
             for group, request in _of_path(path, item, kinds.get(path, [])):
